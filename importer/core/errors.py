@@ -1,0 +1,72 @@
+"""The exception tree. Each class mirrors what a person can do about it, and has an exit code of its own.
+
+    ImporterError                 1   (never raised itself)
+    ├── UsageError                2   wrong usage, settings or an unreadable file: the person can mend it
+    │   ├── SettingsError         2
+    │   └── FileRefused           2   carries the finding
+    ├── PlanRefused               4   approval missing or stale; plan, mapping or file altered; wrong environment
+    ├── NotAuthorised             6   credentials or scope
+    ├── TargetDown                7   the service is unavailable; the run can be resumed
+    ├── AlreadyRunning            8   another run holds the lock
+    └── LedgerError               1   the ledger is damaged, foreign, newer, or cannot be written
+
+One bad row is a value (a finding, an outcome); a world in which no row can succeed is one of these.
+"""
+
+from importer.core.findings import Finding
+
+
+class ImporterError(Exception):
+    """Something that the person in front of the screen should read: `str()` says what, `fix` says how to mend it."""
+
+    exit_code = 1
+
+    def __init__(self, message: str, fix: str = "") -> None:
+        super().__init__(message)
+        self.fix = fix
+
+
+class UsageError(ImporterError):
+    """Wrong usage."""
+
+    exit_code = 2
+
+
+class SettingsError(UsageError):
+    """A setting is wrong, unknown or missing."""
+
+
+class FileRefused(UsageError):
+    """The file as a whole cannot be taken."""
+
+    def __init__(self, finding: Finding) -> None:
+        super().__init__(finding.message, finding.fix)
+        self.finding = finding
+
+
+class PlanRefused(ImporterError):
+    """The plan may not be run: not approved, altered, used, or of another environment."""
+
+    exit_code = 4
+
+
+class NotAuthorised(ImporterError):
+    """The credentials are missing or wrong, or a scope is missing."""
+
+    exit_code = 6
+
+
+class TargetDown(ImporterError):
+    """The service cannot be reached or fails for every row. Nothing is lost; the run can be resumed."""
+
+    exit_code = 7
+
+
+class AlreadyRunning(ImporterError):
+    """Another submission holds the ledger's lock."""
+
+    exit_code = 8
+
+
+class LedgerError(ImporterError):
+    """The ledger cannot be trusted or written."""

@@ -1,0 +1,79 @@
+"""Answer: what one call to create a task came to. Outcome: what became of a row."""
+
+from dataclasses import dataclass
+from enum import StrEnum
+from typing import Any
+
+from importer.core.facts import TaskFact
+
+
+@dataclass(frozen=True, slots=True)
+class Created:
+    """201 or 200 with a task ID."""
+
+    task_id: str
+    state: str
+    task: dict[str, Any]
+    correlation_id: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Refused:
+    """400, 404, 413, 415, 422: this row cannot succeed as it is; definitely not done."""
+
+    status: int
+    problem: str
+    correlation_id: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Conflict:
+    """409: a task with this external ID exists, or the queue is in transition; definitely not done by this call."""
+
+    problem: str
+    correlation_id: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class NotDone:
+    """429, or the connection was never made: definitely not done; may be tried again after `wait_s` seconds."""
+
+    problem: str
+    wait_s: float = 0.0
+
+
+@dataclass(frozen=True, slots=True)
+class Lost:
+    """5xx, time-out, reset, unreadable or unexpected answer: it may or may not have been done."""
+
+    problem: str
+    status: int | None = None
+    correlation_id: str | None = None
+
+
+Answer = Created | Refused | Conflict | NotDone | Lost
+
+
+@dataclass(frozen=True, slots=True)
+class Hits:
+    """What a look-up by external ID showed: no task, one, or more."""
+
+    tasks: tuple[TaskFact, ...] = ()
+
+
+class Outcome(StrEnum):
+    """What became of a row; one field in every report. The verdicts of rows that were never sent stay what they were."""
+
+    CREATED = "created"
+    EXISTING = "existing"
+    FAILED = "failed"
+    UNKNOWN = "unknown"
+    NOT_SENT = "not_sent"
+    INVALID = "invalid"
+    DUPLICATE = "duplicate"
+    SKIPPED = "skipped"
+
+    @property
+    def words(self) -> str:
+        """As people read it: `not sent`."""
+        return self.value.replace("_", " ")

@@ -1,0 +1,172 @@
+"""Plan: a preview made fast. Its digest covers file, mapping, payloads, verdicts, facts and settings that matter, and no times or names."""
+
+import hashlib
+import json
+from collections.abc import Iterable
+from dataclasses import asdict, dataclass, field
+from typing import Any
+
+from importer.core.findings import Finding, Severity
+from importer.core.rows import Line
+from importer.core.verdicts import Verdict
+
+SCHEMA = "importer.plan/1"
+
+
+@dataclass(frozen=True, slots=True)
+class Environment:
+    """Where tasks are created. A plan is refused in another environment than its own."""
+
+    target: str  # "tasks"
+    origin: str  # the API's origin, or `sandbox:WORLD`
+    client: str  # the OAuth client's ID
+
+    def __str__(self) -> str:
+        return f"{self.target} at {self.origin}"
+
+
+@dataclass(frozen=True, slots=True)
+class PlanRow:
+    """One row read, with its verdict and the frozen payload of what would be sent."""
+
+    line: int
+    file_line: int | None
+    cells: tuple[str, ...]  # as read, so that results never need the file again
+    verdict: Verdict
+    external_id: str
+    queue: str  # its name as the target spells it, or as written
+    task_id: str | None
+    payload: dict[str, Any] | None  # None unless ready
+    findings: tuple[Finding, ...]
+
+    def record(self) -> dict[str, Any]:
+        """The row as plain values; `plan_row` reads it back."""
+        record = asdict(self)
+        record["findings"] = [_finding_record(each) for each in self.findings]
+        return record
+
+
+@dataclass(frozen=True, slots=True)
+class PlanHead:
+    """What a plan says besides its rows. All of it is covered by the digest."""
+
+    source_sha256: str
+    source_bytes: int
+    format: str
+    sheet: str | None
+    encoding: str | None
+    header_line: int
+    headings: tuple[str, ...]
+    matched: dict[str, str]
+    mapping: dict[str, Any]
+    environment: Environment
+    settings: dict[str, Any]  # those that matter for what is sent
+    counts: dict[str, int]
+    warnings: int  # ready rows with a warning
+    queues: tuple[dict[str, Any], ...]  # per queue: what was looked up, and rows by verdict
+    findings: tuple[Finding, ...]  # on the file and its headings
+    schema: str = SCHEMA
+
+    def record(self) -> dict[str, Any]:
+        """The head as plain values; `plan_head` reads it back."""
+        record = asdict(self)
+        record["findings"] = [_finding_record(each) for each in self.findings]
+        return record
+
+
+@dataclass(frozen=True, slots=True)
+class About:
+    """Who made a plan and when. Not covered by the digest: the same input gives the same digest."""
+
+    plan: str  # the plan's ID
+    digest: str
+    source: str  # the file's path when it was read
+    made_at: str  # RFC 3339, UTC
+    preparer: str
+    version: str  # the importer's
+
+
+@dataclass(frozen=True, slots=True)
+class Approval:
+    """A person's decision on one plan."""
+
+    plan: str
+    digest: str
+    approved: bool  # False: rejected
+    who: str
+    at: str  # RFC 3339, UTC
+    comment: str
+
+
+@dataclass(frozen=True, slots=True)
+class Preview:
+    """A plan that was read or made: everything but its rows, which are streamed."""
+
+    head: PlanHead
+    about: About
+
+
+@dataclass(slots=True)
+class Digest:
+    """Builds a plan's digest: rows first, in file order, then the head."""
+
+    _rows: Any = field(default_factory=hashlib.sha256)
+
+    def add(self, line: str) -> None:
+        """One row as `canonical` JSON."""
+        self._rows.update(line.encode())
+        self._rows.update(b"\n")
+
+    def value(self, head: PlanHead) -> str:
+        """The digest: 64 hexadecimal digits."""
+        whole = hashlib.sha256(self._rows.hexdigest().encode())
+        whole.update(canonical(head.record()).encode())
+        return whole.hexdigest()
+
+
+def canonical(value: Any) -> str:
+    """JSON with one form only: sorted keys, no spaces, real characters. Raises ValueError for NaN and infinity."""
+    return json.dumps(value, sort_keys=True, separators=(",", ":"), ensure_ascii=False, allow_nan=False)
+
+
+def plan_row(record: dict[str, Any]) -> PlanRow:
+    """The row from its record."""
+    findings = tuple(_finding(each) for each in record["findings"])
+    known = {**record, "cells": tuple(record["cells"]), "verdict": Verdict(record["verdict"]), "findings": findings}
+    return PlanRow(**known)
+
+
+def plan_head(record: dict[str, Any]) -> PlanHead:
+    """The head from its record. Raises TypeError or KeyError where the record is of another schema."""
+    known = {
+        **record,
+        "headings": tuple(record["headings"]),
+        "environment": Environment(**record["environment"]),
+        "queues": tuple(record["queues"]),
+        "findings": tuple(_finding(each) for each in record["findings"]),
+    }
+    return PlanHead(**known)
+
+
+def findings_record(findings: Iterable[Finding]) -> list[dict[str, Any]]:
+    """Findings as plain values, blank parts left out; `findings_read` reads them back."""
+    return [_finding_record(each) for each in findings]
+
+
+def findings_read(records: Iterable[dict[str, Any]]) -> tuple[Finding, ...]:
+    """Findings from their records."""
+    return tuple(_finding(each) for each in records)
+
+
+def _finding_record(finding: Finding) -> dict[str, Any]:
+    return {name: value for name, value in asdict(finding).items() if value is not None}
+
+
+def _finding(record: dict[str, Any]) -> Finding:
+    line = record.get("line")
+    return Finding(**{**record, "severity": Severity(record["severity"]), "line": None if line is None else Line(line)})
+
+
+def short(digest: str) -> str:
+    """A digest as people compare it: `7f3a-91c2`."""
+    return f"{digest[:4]}-{digest[4:8]}"

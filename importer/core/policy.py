@@ -1,0 +1,167 @@
+"""What to do next with a row, from its entry, an answer and the clock's reading. Decides; does no I/O and reads no clock."""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+from importer.core.facts import Content, TaskFact, differing
+from importer.core.findings import listed
+from importer.core.outcomes import Answer, Conflict, Created, Hits, Lost, NotDone, Refused
+from importer.core.stages import FINAL_STATES, Entry, Stage, advance
+
+MAX_RESENDS = 2
+"""So often a POST whose answer was lost is repeated, each time after the index lag has passed without a hit."""
+
+CONFLICT_WAITS_S = (1.0, 2.0, 4.0, 8.0, 16.0, 30.0)
+"""Pauses before a POST is repeated that was answered with 409 while no task could be found (a queue in transition)."""
+
+OUTAGE_LIMIT = 10
+"""So many failures of one kind in a row (5xx, time-out, no connection) stop the run."""
+
+
+@dataclass(frozen=True, slots=True)
+class Settled:
+    """The row has its outcome, or rests as unknown."""
+
+    entry: Entry
+
+
+@dataclass(frozen=True, slots=True)
+class Again:
+    """Send it again, not before `wait_s` seconds from now."""
+
+    entry: Entry
+    wait_s: float = 0.0
+
+
+@dataclass(frozen=True, slots=True)
+class LookUp:
+    """Look its external ID up, not before `wait_s` seconds from now."""
+
+    entry: Entry
+    wait_s: float = 0.0
+
+
+Step = Settled | Again | LookUp
+
+
+def next_step(entry: Entry, answer: Answer) -> Step:
+    """After a POST: settle, send again, or look up first. `entry` is in stage SENDING."""
+    match answer:
+        case Created():
+            return Settled(_created(entry, answer.task_id, answer.state, answer.correlation_id))
+        case Refused():
+            reason = f"{answer.status}: {answer.problem}"
+            return Settled(advance(entry, Stage.FAILED, reason=reason, correlation_id=answer.correlation_id))
+        case Conflict():
+            conflicts = entry.conflicts + 1
+            changed = advance(
+                entry, Stage.DOUBT, reason=answer.problem, correlation_id=answer.correlation_id, conflicts=conflicts
+            )
+            return LookUp(changed)
+        case NotDone():
+            return Again(advance(entry, Stage.READY, reason=answer.problem), answer.wait_s)
+        case Lost():
+            return LookUp(_doubtful(entry, answer.problem, answer.correlation_id))
+
+
+def after_look_up(entry: Entry, hits: Hits, ours: Content, since_s: float, lag_s: float) -> Step:
+    """After a look-up of a row in doubt.
+
+    `since_s` is how long ago the doubtful call *ended*; "not found" counts only when more than `lag_s` has passed.
+    `ours` is the content of the frozen payload: a hit equal to it, after a doubtful POST of ours, is our own task.
+    """
+    if hits.tasks:
+        return Settled(_found(entry, hits.tasks, ours))
+    if entry.conflicts and not entry.doubted:
+        return _after_conflict(entry, since_s, lag_s)
+    if since_s <= lag_s:
+        return LookUp(entry, next_look_s(since_s, lag_s))
+    if entry.stage is Stage.UNKNOWN or entry.resends >= MAX_RESENDS:
+        return Settled(advance(entry, Stage.UNKNOWN))
+    return Again(advance(entry, Stage.READY, resends=entry.resends + 1))
+
+
+def next_look_s(since_s: float, lag_s: float) -> float:
+    """Seconds until the next look-up of a row in doubt: at 2, 5, 10, 20, … s and once just after the lag."""
+    for mark in _marks():
+        if mark > since_s + 0.1:
+            return min(mark, lag_s + 0.1) - since_s if since_s < lag_s else 0.0
+    raise AssertionError
+
+
+def _marks() -> Iterator[float]:
+    mark = 10.0
+    yield from (2.0, 5.0)
+    while True:
+        yield mark
+        mark *= 2
+
+
+def _after_conflict(entry: Entry, since_s: float, lag_s: float) -> Step:
+    """409 and nothing found: the index may lag, or the queue is in transition; try again for a while, then give up."""
+    waits = CONFLICT_WAITS_S
+    if entry.conflicts <= len(waits):
+        return Again(advance(entry, Stage.READY), waits[entry.conflicts - 1])
+    if since_s <= lag_s:
+        return LookUp(entry, next_look_s(since_s, lag_s))
+    return Settled(advance(entry, Stage.FAILED, reason=f"409, and no such task was found: {entry.reason}"))
+
+
+def _found(entry: Entry, tasks: tuple[TaskFact, ...], ours: Content) -> Entry:
+    equal = [task for task in tasks if not differing(ours, task.content)]
+    task = (equal or tasks)[0]
+    own = entry.doubted and bool(equal)
+    stage = Stage.CREATED if own else Stage.EXISTING
+    reason = "found by its external ID after a lost answer" if own else "a task with this external ID exists"
+    fields = differing(ours, task.content)
+    if fields:
+        reason += f"; it differs in {listed(fields)}"
+    if len(tasks) > 1:
+        reason += f"; {len(tasks)} tasks have it: {listed(each.task_id for each in tasks)}"
+    return advance(entry, stage, task_id=task.task_id, state=task.state or None, reason=reason)
+
+
+def _created(entry: Entry, task_id: str, state: str, correlation_id: str | None) -> Entry:
+    return advance(entry, Stage.CREATED, task_id=task_id, state=state or None, reason="", correlation_id=correlation_id)
+
+
+def _doubtful(entry: Entry, reason: str, correlation_id: str | None) -> Entry:
+    return advance(entry, Stage.DOUBT, doubted=True, reason=reason, correlation_id=correlation_id)
+
+
+@dataclass(slots=True)
+class Outage:
+    """Counts failures in a row; any answer that shows the service at work starts the count again."""
+
+    limit: int = OUTAGE_LIMIT
+    failures: int = 0
+    last: str = ""
+
+    def failed(self, problem: str) -> None:
+        """One more call failed for the service's sake."""
+        self.failures += 1
+        self.last = problem
+
+    def answered(self) -> None:
+        """The service is at work."""
+        self.failures = 0
+
+    @property
+    def is_on(self) -> bool:
+        """Whether to stop."""
+        return self.failures >= self.limit
+
+
+POLL_FIRST_S = 0.5
+POLL_FACTOR = 1.3
+POLL_MOST_S = 30.0
+
+
+def next_look(interval_s: float | None, *, changed: bool) -> float:
+    """Seconds until a task's state is asked for again: 0.5 s after a change, then 1.3 times longer each time, up to 30 s."""
+    return POLL_FIRST_S if changed or interval_s is None else min(interval_s * POLL_FACTOR, POLL_MOST_S)
+
+
+def is_final(state: str | None) -> bool:
+    """Whether a task in this state is at its end."""
+    return state in FINAL_STATES

@@ -1,0 +1,200 @@
+"""Report: the tally and the tables that every screen, workbook and JSON is made from. Computed here and nowhere else."""
+
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from importer.core.findings import Finding, Severity, listed
+from importer.core.outcomes import Outcome
+from importer.core.plan import findings_record
+from importer.core.verdicts import Verdict
+
+OUTCOME_KEYS = tuple(outcome.value for outcome in Outcome)
+
+ICONS = {
+    "ready": "✔", "created": "✔", "existing": "•", "failed": "✖", "unknown": "?", "not_sent": "…",
+    "invalid": "✖", "duplicate": "≡", "skipped": "–",
+}  # fmt: skip
+
+
+@dataclass(frozen=True, slots=True)
+class StateChange:
+    """One step in a task's life."""
+
+    state: str
+    at: str  # RFC 3339, UTC
+    source: str  # "created": in the answer to the POST; "poll": seen; "audit": filled from an audit entry
+
+
+@dataclass(frozen=True, slots=True)
+class AuditEntry:
+    """One audit entry of a task, as the target gave it."""
+
+    id: str
+    action: str
+    actor: str
+    at: str
+    diff: dict[str, Any]
+
+
+@dataclass(frozen=True, slots=True)
+class ResultRow:
+    """Everything that is known of one row of a run: what the Results sheet shows on one line."""
+
+    line: int
+    file_line: int | None
+    cells: tuple[str, ...]
+    outcome: Outcome
+    external_id: str
+    queue: str
+    task_id: str | None
+    state: str | None
+    states: tuple[StateChange, ...]
+    audit_count: int | None
+    audits: tuple[AuditEntry, ...]
+    attempts: int
+    reason: str
+    correlation_id: str | None
+    findings: tuple[Finding, ...]
+
+    def record(self) -> dict[str, Any]:
+        """The row in results.json."""
+        return {
+            "line": self.line,
+            "outcome": self.outcome.value,
+            "external_id": self.external_id or None,
+            "task_id": self.task_id,
+            "queue": self.queue or None,
+            "state": self.state,
+            "states": [{"state": each.state, "at": each.at, "source": each.source} for each in self.states],
+            "audit_count": self.audit_count,
+            "attempts": self.attempts,
+            "reason": self.reason or None,
+            "correlation_id": self.correlation_id,
+            "findings": findings_record(self.findings),
+        }
+
+
+@dataclass(frozen=True, slots=True)
+class RunFacts:
+    """What a run's reports say above the rows."""
+
+    run: str
+    plan: str
+    digest: str
+    source: str
+    sheet: str | None
+    headings: tuple[str, ...]
+    header_line: int
+    environment: str
+    opened_at: str
+    preparer: str
+    approval: str  # "not required", or who and when
+    settings: Mapping[str, Any]
+    state: str  # "open" or "done"
+    note: str = ""  # why the run stopped, where it did
+    version: str = ""
+
+
+def tally(outcomes: Iterable[tuple[str, int]]) -> dict[str, int]:
+    """The books: `read` and a count for each outcome. Raises ValueError for an outcome that is unknown."""
+    counts = dict.fromkeys(OUTCOME_KEYS, 0)
+    for outcome, number in outcomes:
+        if outcome not in counts:
+            raise ValueError(outcome)
+        counts[outcome] += number
+    return {"read": sum(counts.values()), **counts}
+
+
+def preview_counts(verdicts: Mapping[Verdict, int]) -> dict[str, int]:
+    """The same before sending, with `ready` for what would be sent."""
+    counts = {verdict.value: verdicts.get(verdict, 0) for verdict in Verdict}
+    sent = {"created": 0, "failed": 0, "unknown": 0, "not_sent": 0}
+    order = ("ready", "created", "existing", "failed", "unknown", "not_sent", "invalid", "duplicate", "skipped")
+    both = counts | sent
+    return {"read": sum(counts.values()), **{name: both[name] for name in order}}
+
+
+def in_words(counts: Mapping[str, int]) -> str:
+    """`600 read: 598 created, 2 invalid`; what is zero is left out."""
+    parts = [f"{n:,} {name.replace('_', ' ')}" for name, n in counts.items() if name != "read" and n]
+    return f"{counts['read']:,} read: {', '.join(parts) or 'no rows'}"
+
+
+@dataclass(frozen=True, slots=True)
+class Cause:
+    """One cause with all the rows that it holds up: the line of a Problems sheet."""
+
+    severity: Severity
+    code: str
+    message: str
+    fix: str
+    heading: str
+    rows: int  # rows that have it
+    freed: int  # rows that would be sent if only this were mended
+    lines: str  # `8, 32 and 12 more`
+    example: str  # the cell of the first
+
+
+class Causes:
+    """Groups findings by cause while rows pass by. Keeps a bounded record of each."""
+
+    def __init__(self) -> None:
+        self._causes: dict[tuple[str, str, str], dict[str, Any]] = {}
+
+    def add(self, findings: Sequence[Finding]) -> None:
+        """The findings of one row, or of the file."""
+        errors = {_cause(each) for each in findings if each.severity is Severity.ERROR}
+        for key, each in {_cause(each): each for each in findings}.items():
+            found = self._causes.setdefault(key, {"first": each, "rows": 0, "freed": 0, "lines": []})
+            found["rows"] += 1
+            found["freed"] += errors == {key}
+            if each.line is not None and len(found["lines"]) < 50:
+                found["lines"].append(each.line)
+
+    def ranked(self) -> list[Cause]:
+        """Errors first, the most freeing first; then warnings, then notes."""
+        order = {severity: index for index, severity in enumerate(Severity)}
+        causes = [self._made(found) for found in self._causes.values()]
+        return sorted(causes, key=lambda cause: (order[cause.severity], -cause.freed, -cause.rows, cause.code))
+
+    def _made(self, found: dict[str, Any]) -> Cause:
+        first: Finding = found["first"]
+        lines = listed((str(line) for line in found["lines"]), most=12)
+        more = found["rows"] - len(found["lines"])
+        if found["lines"] and len(found["lines"]) >= 50 and more > 0:
+            lines += f" (and {more} beyond)"
+        return Cause(
+            first.severity, first.code, first.message, first.fix, first.heading or "", found["rows"], found["freed"],
+            lines, first.cell or "",
+        )  # fmt: skip
+
+
+def _cause(finding: Finding) -> tuple[str, str, str]:
+    """Rows share a cause where code, column and, for queues and types, the value are the same."""
+    value = finding.value or "" if finding.code[0] == "Q" or finding.code == "V305" else ""
+    return finding.code, finding.heading or "", value
+
+
+def forecast(counts: Mapping[str, int], queues: int, rate_calls: int, rate_window_s: float) -> dict[str, Any]:
+    """Calls and minutes at the cap: one POST and one audit page a row, look-ups and polls by 50, ten looks a task."""
+    ready = counts["ready"]
+    batches = -(-ready // 50)
+    calls = {
+        "log-in": 1 if ready else 0,
+        "queues": queues,
+        "create": ready,
+        "track (about)": batches * 10,
+        "audit": ready,
+    }
+    total = sum(calls.values())
+    return {"calls": calls, "total": total, "minutes": round(total * rate_window_s / rate_calls / 60, 1)}
+
+
+def dwell(states: Sequence[StateChange]) -> Iterator[tuple[str, float]]:
+    """How long a task stayed in each state it left, in seconds."""
+    from datetime import datetime
+
+    for before, after in zip(states, states[1:], strict=False):
+        start, end = datetime.fromisoformat(before.at), datetime.fromisoformat(after.at)
+        yield before.state, (end - start).total_seconds()

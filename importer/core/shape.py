@@ -1,0 +1,196 @@
+"""From a row to a task request, or to the findings that prevent it. All findings of a row at once; knows nothing of the target but its limits."""
+
+import re
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from pydantic import ValidationError
+
+from importer.core.columns import COLUMN_OF, Header
+from importer.core.findings import Finding, Severity, finding, shorten
+from importer.core.mapping import Mapping
+from importer.core.names import did_you_mean
+from importer.core.rows import Row
+from importer.core.task import Limits, TaskRequest, unseen, validator, whole_number
+
+E_NOTATION = re.compile(r"[+-]?[0-9](?:[.,][0-9]+)?[eE]\+[0-9]{2,3}")
+"""How Excel writes a long number in a narrow column: `1.23457E+14`."""
+
+
+@dataclass(frozen=True, slots=True)
+class Shaped:
+    """A row after shaping: `request` is None where a finding of severity error prevents it."""
+
+    row: Row
+    external_id: str  # as read, also where the row is invalid; may be blank
+    request: TaskRequest | None
+    findings: tuple[Finding, ...]
+
+
+class Shaper:
+    """Shapes the rows of one sheet. Made once per sheet, then called for each row; keeps nothing of a row."""
+
+    def __init__(self, header: Header, mapping: Mapping, limits: Limits, sheet: str | None = None) -> None:
+        self._header = header
+        self._mapping = mapping
+        self._limits = limits
+        self._sheet = sheet
+        self._validate = validator(limits)
+        self._width = len(header.headings)
+        self._plain = [(f, t.column) for f, t in header.fields.items() if t.column is not None]
+        self._filled = [(f, t) for f, t in header.fields.items() if t.column is None]
+        self._attributes = list(header.attributes.items())
+        self._meanings = [(field, mapping.values[field]) for field in mapping.values]
+        self._shortened = [field for field, mode in mapping.overflow.items() if mode == "shorten"]
+        self._defaults: dict[str, Any] = {"priority": limits.priority_default, "type": limits.type_default}
+        self._defaults |= {field: text for field, text in header.constants.items() if text}
+        self._numbers = {str(n): n for n in range(limits.priority_low, min(limits.priority_high, 999) + 1)}
+        self._derives = bool(self._filled or self._meanings or self._attributes or self._shortened)
+        if "priority" in mapping.values:
+            self._numbers = {}  # what a cell says may mean another number
+        self._source = {c: f for f, t in header.fields.items() for c in t.columns()}
+
+    def __call__(self, row: Row) -> Shaped:
+        """The row shaped; never raises for what a cell holds."""
+        cells = row.cells
+        width = len(cells)
+        findings: list[Finding] = []
+        values: dict[str, Any] = {**self._defaults, "attributes": {}}
+        for field, column in self._plain:
+            text = cells[column] if column < width else ""
+            if text:
+                bare = text.strip()
+                if bare is not text and bare != text:
+                    findings.append(self._at(row, "V330", column))
+                if bare:
+                    values[field] = bare
+        priority = values["priority"]
+        if priority in self._numbers:
+            values["priority"] = self._numbers[priority]
+        if width != self._width:
+            self._ragged(row, findings)
+        if row.marks:
+            self._marked(row, findings)
+        if self._derives or values["priority"].__class__ is str or values["type"] not in self._limits.types:
+            self._derive(row, values, findings)
+        try:
+            request = self._validate(values)
+        except ValidationError as problems:
+            findings += self._explained(row, values, problems)
+            request = None
+        external_id = values.get("external_id", "")
+        if "+" in external_id and E_NOTATION.fullmatch(external_id):
+            findings.append(self._of_field(row, "V204", "external_id", external_id))
+        if findings and any(each.severity is Severity.ERROR for each in findings):
+            request = None
+        return Shaped(row, external_id, request, tuple(findings))
+
+    def _derive(self, row: Row, values: dict[str, Any], findings: list[Finding]) -> None:
+        """What a mapping makes of cells: templates, meanings, attributes, shortening."""
+        for field, template in self._filled:
+            text = template.fill(row.cells, all_needed=field == "external_id")
+            if text.strip():
+                values[field] = text.strip()
+        for field, meanings in self._meanings:
+            if field in values:
+                values[field] = meanings.get(str(values[field]).casefold(), values[field])
+        for name, template in self._attributes:
+            text = template.fill(row.cells, all_needed=False).strip()
+            if text:
+                values["attributes"][name] = text
+        if isinstance(values["priority"], str):
+            values["priority"] = whole_number(values["priority"])
+        if values["type"] not in self._limits.types:
+            values["type"] = values["type"].casefold()
+        for field in self._shortened:
+            limit: int = getattr(self._limits, field)
+            text = values.get(field, "")
+            if len(text) > limit:
+                values[field] = shorten(text, limit)
+                findings.append(self._of_field(row, "V313", field, text, name=field, length=len(text), limit=limit))
+
+    def _ragged(self, row: Row, findings: list[Finding]) -> None:
+        """A row with more values than headings has slipped; one that ends early may have been cut off."""
+        width = len(row.cells)
+        if width > self._width and any(cell.strip() for cell in row.cells[self._width :]):
+            column = next(i for i in range(self._width, width) if row.cells[i].strip())
+            facts = {"found": width, "expected": self._width}
+            findings.append(self._at(row, "V331", column, **facts))
+        elif width < self._width and self._sheet is None:
+            findings.append(self._at(row, "V332", max(width - 1, 0), found=width, expected=self._width))
+
+    def _marked(self, row: Row, findings: list[Finding]) -> None:
+        """What the source knows of cells: it counts where the cell is sent."""
+        for column, code in row.marks:
+            field = self._source.get(column)
+            if code == "V320" and field is None and not self._feeds_attribute(column):
+                findings.append(self._at(row, "V322", column))
+            elif code in ("V205", "V206"):
+                if field == "external_id":
+                    findings.append(self._at(row, code, column))
+            elif field is not None or self._feeds_attribute(column):
+                findings.append(self._at(row, code, column))
+
+    def _feeds_attribute(self, column: int) -> bool:
+        return any(column in template.columns() for _, template in self._attributes)
+
+    def _explained(self, row: Row, values: dict[str, Any], problems: ValidationError) -> list[Finding]:
+        """pydantic's errors as findings with the cell, in the words of the catalogue."""
+        found: list[Finding] = []
+        for problem in problems.errors(include_url=False, include_context=False, include_input=False):
+            field = str(problem["loc"][0])
+            name = str(problem["loc"][1]) if len(problem["loc"]) > 1 else field
+            found.append(self._explain(row, values, field, name, problem["type"]))
+        return found
+
+    def _explain(self, row: Row, values: dict[str, Any], field: str, name: str, kind: str) -> Finding:
+        limits = self._limits
+        text = values["attributes"][name] if field == "attributes" else values.get(field, "")
+        if field == "attributes":
+            return self._of_field(row, "V340", name, text, name=name, length=len(text), limit=limits.attribute)
+        if field == "priority":
+            code = "V304" if kind in ("greater_than_equal", "less_than_equal") else "V303"
+            bounds = {"low": limits.priority_low, "high": limits.priority_high, "default": limits.priority_default}
+            return self._of_field(row, code, field, str(text), **bounds)
+        if field == "type":
+            facts = {"types": ", ".join(limits.types), "default": limits.type_default}
+            return self._of_field(row, "V305", field, text, suggestion=did_you_mean(text, limits.types), **facts)
+        if not text:
+            return self._of_field(row, {"external_id": "V201", "queue": "V211"}.get(field, "V311"), field, "")
+        if kind == "string_pattern_mismatch":
+            return self._of_field(row, "V203", field, text, name=COLUMN_OF[field].name, characters=unseen(text))
+        code = {"external_id": "V202", "queue": "V212"}.get(field, "V312")
+        return self._of_field(row, code, field, text, length=len(text), limit=getattr(limits, field))
+
+    def _of_field(self, row: Row, code: str, field: str, value: str, **facts: Any) -> Finding:
+        """A finding at the cell that feeds the field, or at the first of several."""
+        column = self.column(field)
+        if column is None:
+            return finding(code, sheet=self._sheet, line=row.line, value=value, **facts)
+        return finding(
+            code, sheet=self._sheet, column=column, line=row.line, heading=self._heading(column), value=value, **facts
+        )
+
+    def column(self, field: str) -> int | None:
+        """The (first) column that feeds a field or attribute; None where a constant or nothing does."""
+        template = self._header.fields.get(field) or self._header.attributes.get(field)
+        return next(iter(template.columns()), None) if template else None
+
+    def at_field(self, row: Row, code: str, field: str, value: str, **facts: Any) -> Finding:
+        """A finding from later judging, at the cell that feeds the field."""
+        return self._of_field(row, code, field, value, **facts)
+
+    def _at(self, row: Row, code: str, column: int, **facts: Any) -> Finding:
+        value = row.cells[column] if column < len(row.cells) else ""
+        return finding(
+            code, sheet=self._sheet, column=column, line=row.line, heading=self._heading(column), value=value, **facts
+        )
+
+    def _heading(self, column: int) -> str | None:
+        return (self._header.headings[column] or None) if column < self._width else None
+
+
+def blank(cells: Sequence[str]) -> bool:
+    """Whether a row has nothing but white space."""
+    return not any(cell.strip() for cell in cells)

@@ -1,0 +1,85 @@
+"""The verdict on a row before sending: ready, invalid, duplicate, existing or skipped. Decides; does no I/O."""
+
+from dataclasses import dataclass, replace
+from enum import StrEnum
+
+from importer.core.checks import CHECKS, Subject, Tell
+from importer.core.facts import Content, Facts, QueueFact
+from importer.core.findings import Finding, Severity, worst
+from importer.core.rows import Line, Row
+from importer.core.shape import Shaped, Shaper
+from importer.core.task import TaskRequest
+
+
+class Verdict(StrEnum):
+    """What would happen to a row."""
+
+    READY = "ready"
+    INVALID = "invalid"
+    DUPLICATE = "duplicate"
+    EXISTING = "existing"
+    SKIPPED = "skipped"
+
+
+@dataclass(frozen=True, slots=True)
+class Judged:
+    """A row with its verdict and everything that was found about it."""
+
+    row: Row
+    verdict: Verdict
+    external_id: str
+    request: TaskRequest | None
+    findings: tuple[Finding, ...]
+    queue: QueueFact | None = None  # where it was looked up
+    task_id: str | None = None  # of the task that exists
+
+
+class Seen:
+    """The external IDs of one file and the lines where they stood first."""
+
+    def __init__(self) -> None:
+        self._lines: dict[str, int] = {}
+
+    def first(self, external_id: str, line: int) -> int | None:
+        """The earlier line with this external ID; None for the first one, which is kept."""
+        first = self._lines.setdefault(external_id, line)
+        return None if first == line else first
+
+
+def judge_shape(shaped: Shaped, seen: Seen, shaper: Shaper, skipped: frozenset[int] = frozenset()) -> Judged:
+    """The offline half: shape and repeats within the file. A skipped row is not judged and hides no other."""
+    row, external_id = shaped.row, shaped.external_id
+    if row.line in skipped:
+        return Judged(row, Verdict.SKIPPED, external_id, None, ())
+    first = seen.first(external_id, row.line) if external_id else None
+    findings = shaped.findings
+    if first is not None:
+        repeated = shaper.at_field(row, "D401", "external_id", external_id, first=first)
+        findings = (*findings, repeated)
+    if shaped.request is None:
+        return Judged(row, Verdict.INVALID, external_id, None, findings)
+    if first is not None:
+        return Judged(row, Verdict.DUPLICATE, external_id, shaped.request, findings)
+    return Judged(row, Verdict.READY, external_id, shaped.request, findings)
+
+
+def judge_facts(judged: Judged, content: Content, facts: Facts, tell: Tell) -> Judged:
+    """The online half, for a row that is ready so far. A task that exists beats a queue that is wrong by now."""
+    if judged.verdict is not Verdict.READY or judged.request is None or not facts.online:
+        return judged
+    subject = Subject(judged.request, content, facts, tell)
+    found = [each for check in CHECKS for each in check(subject)]
+    earlier = subject.earlier
+    task_id = subject.tasks[0].task_id if subject.tasks else earlier.task_id if earlier else None
+    if task_id is not None:
+        found = [each for each in found if not each.code.startswith("Q")]
+    verdict = Verdict.EXISTING if task_id else Verdict.INVALID if worst(found) is Severity.ERROR else Verdict.READY
+    return replace(judged, verdict=verdict, findings=(*judged.findings, *found), queue=subject.queue, task_id=task_id)
+
+
+def has_warning(judged: Judged) -> bool:
+    """Whether a row that would be sent wants a look."""
+    return judged.verdict is Verdict.READY and any(f.severity is Severity.WARNING for f in judged.findings)
+
+
+__all__ = ["Judged", "Line", "Seen", "Verdict", "has_warning", "judge_facts", "judge_shape"]

@@ -1,0 +1,263 @@
+"""The seams: each Protocol is as narrow as its use. Implementations satisfy them by shape; wiring.py names them."""
+
+from collections.abc import Awaitable, Callable, Iterable, Iterator, Mapping, Sequence
+from contextlib import AbstractAsyncContextManager
+from dataclasses import dataclass, field
+from datetime import datetime
+from typing import Any, BinaryIO, Protocol
+
+from importer.core.facts import Content, LedgerFact, QueueFact, TaskFact
+from importer.core.findings import Finding
+from importer.core.outcomes import Answer
+from importer.core.plan import Approval, Environment, PlanRow, Preview
+from importer.core.report import AuditEntry, ResultRow, RunFacts, StateChange
+from importer.core.rows import Row, Sheet
+from importer.core.stages import Entry
+from importer.core.task import Limits, TaskRequest
+
+
+@dataclass(frozen=True, slots=True)
+class ReadOptions:
+    """What the person said about the file."""
+
+    sheet: str | None = None  # a sheet's name; None: the first visible one
+
+
+@dataclass(slots=True)
+class Reading:
+    """A file being read: what is known at once, the rows as a stream, and what is known only at the end.
+
+    Iterate `rows` once, to its end; then `findings` is complete. Raises FileRefused, from the constructor function or
+    while iterating, when the file cannot be taken.
+    """
+
+    sheet: Sheet
+    rows: Iterator[Row]
+    findings: list[Finding] = field(default_factory=list)  # on the file as a whole: encoding, hidden rows, blank lines…
+
+
+class Source(Protocol):
+    """Reads one file format. Runs inside the child process; nothing here may open another file or a socket."""
+
+    def __call__(self, file: BinaryIO, options: ReadOptions) -> Reading:
+        """Begins to read an open, seekable file. Raises FileRefused."""
+        ...
+
+
+class Clock(Protocol):
+    """Time, so that tests can turn it by hand."""
+
+    def now(self) -> datetime:
+        """The wall clock, aware, UTC: for what is stored and shown."""
+        ...
+
+    def monotonic(self) -> float:
+        """Seconds that never go back: for waiting and for lags."""
+        ...
+
+    async def sleep(self, seconds: float) -> None:
+        """Waits."""
+        ...
+
+
+class Slot(Protocol):
+    """The right to make one call."""
+
+    def unused(self) -> None:
+        """Gives the slot back: nothing was sent."""
+        ...
+
+
+class Pace(Protocol):
+    """The cap on calls, for all processes of one OAuth client on this machine."""
+
+    def slot(self) -> AbstractAsyncContextManager[Slot]:
+        """Waits for the right to make one call; the call counts until a window after the context ends."""
+        ...
+
+    def throttled(self, wait_s: float) -> None:
+        """A 429: nobody calls for `wait_s` seconds."""
+        ...
+
+    def told(self, allowed: int, count: int, reset_s: float) -> None:
+        """The server's own count of this window. May only slow us."""
+        ...
+
+
+@dataclass(frozen=True, slots=True)
+class AuditTrail:
+    """A task's audit entries, paged to the true end. `denied` where a scope is missing."""
+
+    entries: tuple[AuditEntry, ...]
+    denied: str = ""
+
+
+class Target(Protocol):
+    """An API that takes tasks. Every method raises NotAuthorised or TargetDown when no row can succeed."""
+
+    name: str
+    limits: Limits
+
+    def payload(self, request: TaskRequest, queue_id: str) -> dict[str, Any]:
+        """What would be sent for a request, but for what is added when the run opens."""
+        ...
+
+    def opened(self, payload: Mapping[str, Any], run: str, created_at: datetime) -> str:
+        """The payload with run and creation time added, as the JSON text that is sent; frozen from here on."""
+        ...
+
+    def content(self, payload: Mapping[str, Any]) -> Content:
+        """What a task is compared by, from its payload."""
+        ...
+
+    async def log_in(self, scopes: Sequence[str]) -> None:
+        """Fetches a token and checks that it carries the scopes, where the answer lists any."""
+        ...
+
+    async def queues(self, named: Sequence[str]) -> Mapping[str, tuple[QueueFact, ...]]:
+        """The queues by the names or IDs given; an empty tuple for one that does not exist."""
+        ...
+
+    async def queue_names(self) -> tuple[str, ...]:
+        """The names of all queues, for suggestions."""
+        ...
+
+    async def find(self, external_ids: Sequence[str]) -> Mapping[str, tuple[TaskFact, ...]]:
+        """The tasks by external ID, exact matches only; what is not found is left out."""
+        ...
+
+    async def create(self, payload: str, external_id: str, claim: Callable[[], Awaitable[bool]]) -> Answer | None:
+        """One POST. `claim` runs when the slot is granted, right before the send; None where it said no."""
+        ...
+
+    async def states(self, task_ids: Sequence[str]) -> Mapping[str, str]:
+        """The states by task ID; what is not found is left out."""
+        ...
+
+    async def audits(self, task_id: str) -> AuditTrail:
+        """All audit entries of a task."""
+        ...
+
+    async def close(self) -> None:
+        """Closes connections."""
+        ...
+
+
+@dataclass(frozen=True, slots=True)
+class RunRecord:
+    """A run as the ledger keeps it."""
+
+    run: str
+    preview: Preview
+    opened_at: str  # RFC 3339, UTC
+    state: str  # "open" or "done"
+    note: str
+    settings: Mapping[str, Any]
+    approval: Approval | None
+    out: str  # the folder of its reports
+
+
+@dataclass(frozen=True, slots=True)
+class Claimed:
+    """The claim is durable: send."""
+
+
+@dataclass(frozen=True, slots=True)
+class TakenBy:
+    """Another run's row holds this external ID: created (with its task ID) or in doubt (without)."""
+
+    run: str
+    task_id: str | None
+
+
+Claim = Claimed | TakenBy
+
+
+@dataclass(frozen=True, slots=True)
+class RunRow:
+    """A row as a run opens with it; `payload` is the frozen JSON text of a ready row."""
+
+    row: PlanRow
+    payload: str | None
+
+
+class Ledger(Protocol):
+    """The durable record. Every method that writes returns when the write is on disk. Raises LedgerError."""
+
+    def open_run(self, record: RunRecord, rows: Iterable[RunRow]) -> None:
+        """Records the run and every row of it in one transaction. Raises PlanRefused if the plan ran already."""
+        ...
+
+    def run(self, run: str) -> RunRecord | None:
+        """A run by ID or by an unambiguous beginning of it."""
+        ...
+
+    def runs(self) -> list[RunRecord]:
+        """All runs, oldest first."""
+        ...
+
+    def run_of_plan(self, plan: str) -> str | None:
+        """The run that carried out a plan."""
+        ...
+
+    def counts(self, run: str) -> dict[str, int]:
+        """The books of a run."""
+        ...
+
+    def result_rows(self, run: str) -> Iterator[ResultRow]:
+        """Every row read, in file order."""
+        ...
+
+    def run_facts(self, run: str) -> RunFacts:
+        """What the reports say above the rows."""
+        ...
+
+    def unsettled(self, run: str) -> int:
+        """How many rows are ready, sending, in doubt or unknown."""
+        ...
+
+    def earlier(self, environment: Environment, external_ids: Sequence[str], run: str = "") -> dict[str, LedgerFact]:
+        """What other runs in this environment created or hold in doubt, by external ID."""
+        ...
+
+    def add_approval(self, approval: Approval) -> None:
+        """Records a decision."""
+        ...
+
+    def approvals(self, plan: str) -> list[Approval]:
+        """The decisions on a plan, oldest first."""
+        ...
+
+    async def entries(self, run: str, stages: Sequence[str], after: int, limit: int) -> list[Entry]:
+        """Rows in these stages with a position beyond `after`, in file order."""
+        ...
+
+    async def claim(self, entry: Entry, *, over_doubt: bool = False) -> Claim:
+        """Records SENDING unless another run's row holds the external ID; `over_doubt` ignores one that is in doubt."""
+        ...
+
+    async def put(self, entry: Entry, states: Sequence[StateChange] = (), audits: Sequence[AuditEntry] = ()) -> None:
+        """Records an entry; `states`, where given, replace its history, `audits` its audit entries."""
+        ...
+
+    async def states(self, run: str, position: int) -> list[StateChange]:
+        """An entry's state history."""
+        ...
+
+    async def set_state(self, run: str, state: str, note: str) -> None:
+        """Records whether a run is open or done, and why it stopped."""
+        ...
+
+    def close(self) -> None:
+        """Closes the file; waits for writes under way."""
+        ...
+
+
+class Writer(Protocol):
+    """Writes one report of a run into a folder and returns the file's path."""
+
+    def __call__(self, facts: RunFacts, counts: Mapping[str, int], rows: Callable[[], Iterator[ResultRow]]) -> Any: ...
+
+
+Progress = Callable[[str, Mapping[str, Any]], None]
+"""Told an event and its numbers; never raises, never blocks."""

@@ -1,0 +1,185 @@
+"""One call's way through the sandbox: counted, limited, perhaps made to fail, answered. Knows the clock; no sockets."""
+
+import math
+from collections import Counter
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from importer.sandbox.answers import Answer, error
+from importer.sandbox.api import SCOPES, Api, Call, Credentials, route
+from importer.sandbox.clock import Clock
+from importer.sandbox.faults import FaultPlan, distorted, instead_of, retry_after
+from importer.sandbox.life import timestamp
+from importer.sandbox.limits import Busiest, Standing, rate_limit
+from importer.sandbox.scenario import Fault, QueueSpec
+from importer.sandbox.world import Task, World
+
+
+@dataclass(slots=True)
+class Visit:
+    """A call in the journal. `arrived` is in monotonic seconds; `status` 0 means that no answer was sent (yet)."""
+
+    n: int
+    arrived: float
+    at: float
+    method: str
+    path: str
+    operation: str
+    argument: str = ""
+    status: int = 0
+    fault: Fault | None = None
+    standing: Standing | None = None
+
+    def json(self) -> dict[str, Any]:
+        return {
+            "n": self.n,
+            "arrived": self.arrived,
+            "at": timestamp(self.at),
+            "method": self.method,
+            "path": self.path,
+            "operation": self.operation,
+            "status": self.status,
+            "fault": self.fault.kind if self.fault else None,
+        }
+
+
+class Service:
+    """Takes calls to a world one after the other. Its mutable state is `visits`, the limit's count and the fault plan."""
+
+    def __init__(self, world: World, credentials: Credentials, clock: Clock) -> None:
+        self.world = world
+        self.clock = clock
+        self.api = Api(world, credentials)
+        self.visits: list[Visit] = []
+        self.set_faults(world.scenario.faults)
+        self._set_limit()
+
+    # A call
+
+    def arrive(self, method: str, path: str) -> tuple[Visit, Answer | None]:
+        """Count a call; the answer is given here if it is turned away: 429, 404 or 405.
+
+        The visit's fault is the one to carry out, if it is not turned away.
+        """
+        arrived = self.clock.monotonic()
+        found = route(method, path)
+        operation, argument = ("other", "") if isinstance(found, Answer) else found
+        visit = Visit(len(self.visits) + 1, arrived, self.clock.now(), method, path, operation, argument)
+        self.visits.append(visit)
+        self.busiest.arrive(arrived)
+        visit.standing = self._limit.admit(arrived)
+        if not visit.standing.admitted:
+            return visit, self._too_many(visit.standing)
+        if isinstance(found, Answer):
+            return visit, found
+        visit.fault = self.faults.next(operation)
+        return visit, None
+
+    def process(self, visit: Visit, query: Mapping[str, str], headers: Mapping[str, str], body: bytes) -> Answer:
+        """Carry a call out, or what its fault puts in the place of that; what is committed is committed on return."""
+        fault = visit.fault
+        if len(body) > self.world.scenario.body_limit_bytes:
+            return error(413)
+        if fault is None:
+            return self.api.answer(Call(visit.operation, visit.argument, query, headers, body), self.clock.now())
+        instead = instead_of(fault)
+        if instead is not None:
+            return distorted(self._failure(instead, visit.operation), fault, self.clock.now())
+        if fault.kind == "same_page":
+            query = {**query, "pageNumber": "1"}
+        answer = self.api.answer(Call(visit.operation, visit.argument, query, headers, body), self.clock.now())
+        return distorted(answer, fault, self.clock.now())
+
+    def depart(self, visit: Visit, answer: Answer) -> dict[str, str]:
+        """Note the answer of a visit; gives the headers to send, those of the rate limit among them."""
+        visit.status = answer.status
+        standing = visit.standing
+        if standing is None or standing.allowed == 0 or not self.world.scenario.limit.headers:
+            return answer.headers
+        return {
+            **answer.headers,
+            "inin-ratelimit-count": str(standing.count),
+            "inin-ratelimit-allowed": str(standing.allowed),
+            "inin-ratelimit-reset": str(math.ceil(standing.reset_s)),
+        }
+
+    def _failure(self, status: int, operation: str) -> Answer:
+        if status == 403 and operation in SCOPES:
+            return error(403, message=f"the OAuth client lacks the scope {SCOPES[operation]}")
+        return error(status)
+
+    def _too_many(self, standing: Standing) -> Answer:
+        wait_s = max(1, math.ceil(standing.wait_s - 1e-9))
+        headers = {
+            "seconds": {"Retry-After": str(wait_s)},
+            # A date has no fractions: one second more than needed is never too early.
+            "date": {"Retry-After": retry_after(f"date+{wait_s + 1}", self.clock.now())},
+            "absent": {},
+        }[self.world.scenario.limit.retry_after]
+        message = f"Rate limit exceeded. Retry the request in [{wait_s}] seconds"
+        return error(429, "too.many.requests.retry.after", message, headers=headers)
+
+    # What can be changed while it runs
+
+    def set_faults(self, rules: tuple[Fault, ...]) -> None:
+        """Replace the fault rules; their counts start at 1 again."""
+        self.faults = FaultPlan(rules, self.world.identity.seed)
+
+    def change(self, changes: Mapping[str, Any]) -> None:
+        """Change settings as they would stand in a scenario; raises ScenarioError and then changes nothing."""
+        scenario = self.world.scenario.changed(changes)
+        if scenario.life != self.world.scenario.life:
+            self.world.live_as(scenario.life)
+        limit_before, self.world.scenario = self.world.scenario.limit, scenario
+        if scenario.limit != limit_before:
+            self._set_limit()
+        if "faults" in changes:
+            self.set_faults(scenario.faults)
+        for spec in scenario.queues if "queues" in changes else ():
+            self.world.put_queue(spec)
+
+    def put_queue(self, spec: QueueSpec) -> dict[str, Any]:
+        """Add or replace a queue; gives it as the API shows it."""
+        return self.world.put_queue(spec).json()
+
+    def advance(self, seconds: float) -> None:
+        """Put the clock forward, in the world's journal too, so that its time never goes back."""
+        self.clock.advance(seconds)
+        self.world.record({"kind": "clock", "advance_s": seconds})
+
+    def _set_limit(self) -> None:
+        self._limit = rate_limit(self.world.scenario.limit)
+        self.busiest = Busiest(self.world.scenario.limit.window_s)
+
+    # What it tells
+
+    def journal(self) -> dict[str, Any]:
+        """All that happened: every task in the world, and counts of this process's calls and answers.
+
+        `answers` counts statuses as strings, `0` being calls without an answer; `most_in_window` is the most calls,
+        refused ones included, that arrived in one window of the limit; `committed` is the number of tasks.
+        """
+        return {
+            "world": self.world.id,
+            "now": timestamp(self.clock.now()),
+            "tasks": [self._told(task) for task in self.world.tasks.values()],
+            "duplicates": self.world.duplicates(),
+            "calls": dict(Counter(visit.operation for visit in self.visits)),
+            "answers": dict(Counter(str(visit.status) for visit in self.visits)),
+            "faults": dict(Counter(visit.fault.kind for visit in self.visits if visit.fault)),
+            "most_in_window": self.busiest.most,
+            "committed": len(self.world.tasks),
+        }
+
+    def _told(self, task: Task) -> dict[str, Any]:
+        now = self.clock.now()
+        steps = self.world.steps(task, now)
+        return {
+            "id": task.id,
+            "externalId": task.external_id,
+            "createdAt": timestamp(task.created_at),
+            "states": [{"state": step.state, "at": timestamp(step.at)} for step in steps],
+            "audits": len(self.world.audits(task.id, now)),
+            "task": self.world.json(task, now),
+        }
