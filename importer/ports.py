@@ -9,7 +9,8 @@ from typing import Any, BinaryIO, Protocol
 from importer.core.facts import Content, LedgerFact, QueueFact, TaskFact
 from importer.core.findings import Finding
 from importer.core.outcomes import Answer
-from importer.core.plan import Approval, Environment, PlanRow, Preview
+from importer.core.plan import Approval, Environment, PlanHead, PlanRow, Preview
+from importer.core.policy import Outage
 from importer.core.report import AuditEntry, ResultRow, RunFacts, StateChange
 from importer.core.rows import Row, Sheet
 from importer.core.stages import Entry
@@ -97,6 +98,7 @@ class Target(Protocol):
 
     name: str
     limits: Limits
+    posts: Outage  # failed POSTs in a row
 
     def payload(self, request: TaskRequest, queue_id: str) -> dict[str, Any]:
         """What would be sent for a request, but for what is added when the run opens."""
@@ -250,6 +252,22 @@ class Ledger(Protocol):
 
     def close(self) -> None:
         """Closes the file; waits for writes under way."""
+        ...
+
+
+class PlanDraft(Protocol):
+    """A plan being written. Rows are added in file order; nothing is visible until it is finished."""
+
+    def add(self, row: PlanRow) -> None:
+        """One row."""
+        ...
+
+    def finish(self, head: PlanHead, *, source: str, made_at: datetime, preparer: str) -> Preview:
+        """Seals the plan under its digest and a new ID. Durable when it returns."""
+        ...
+
+    def discard(self) -> None:
+        """Throws it away."""
         ...
 
 

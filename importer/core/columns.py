@@ -3,6 +3,7 @@
 import unicodedata
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Any
 
 from importer.core.findings import Finding, finding, listed
 from importer.core.mapping import Mapping, Template
@@ -230,7 +231,7 @@ class _Matching:
     def _found(self) -> str:
         return listed((heading for heading in self._headings if heading), most=40) or "none"
 
-    def _tell(self, code: str, heading: str | None = None, column: int | None = None, **facts: object) -> None:
+    def _tell(self, code: str, heading: str | None = None, column: int | None = None, **facts: Any) -> None:
         self._findings.append(
             finding(code, sheet=self._sheet, line=self._line, column=column, heading=heading, **facts)
         )

@@ -6,12 +6,16 @@
     │   └── FileRefused           2   carries the finding
     ├── PlanRefused               4   approval missing or stale; plan, mapping or file altered; wrong environment
     ├── NotAuthorised             6   credentials or scope
+    │   └── Forbidden             6   403: a scope or permission is missing
     ├── TargetDown                7   the service is unavailable; the run can be resumed
     ├── AlreadyRunning            8   another run holds the lock
-    └── LedgerError               1   the ledger is damaged, foreign, newer, or cannot be written
+    ├── LedgerError               1   the ledger is damaged, foreign, newer, or cannot be written
+    └── Interrupted             130   a person or the system asked to stop (143 for SIGTERM)
 
 One bad row is a value (a finding, an outcome); a world in which no row can succeed is one of these.
 """
+
+from collections.abc import Sequence
 
 from importer.core.findings import Finding
 
@@ -37,11 +41,12 @@ class SettingsError(UsageError):
 
 
 class FileRefused(UsageError):
-    """The file as a whole cannot be taken."""
+    """The file as a whole cannot be taken: `finding` says why, `others` what else was found about it."""
 
-    def __init__(self, finding: Finding) -> None:
+    def __init__(self, finding: Finding, others: Sequence[Finding] = ()) -> None:
         super().__init__(finding.message, finding.fix)
         self.finding = finding
+        self.others = tuple(others)
 
 
 class PlanRefused(ImporterError):
@@ -54,6 +59,10 @@ class NotAuthorised(ImporterError):
     """The credentials are missing or wrong, or a scope is missing."""
 
     exit_code = 6
+
+
+class Forbidden(NotAuthorised):
+    """The target refuses one kind of call."""
 
 
 class TargetDown(ImporterError):
@@ -70,3 +79,11 @@ class AlreadyRunning(ImporterError):
 
 class LedgerError(ImporterError):
     """The ledger cannot be trusted or written."""
+
+
+class Interrupted(ImporterError):
+    """Stopped by a signal; everything is recorded and can be resumed."""
+
+    def __init__(self, exit_code: int) -> None:
+        super().__init__("Interrupted.", "Nothing is lost.")
+        self.exit_code = exit_code

@@ -84,6 +84,7 @@ class About:
     made_at: str  # RFC 3339, UTC
     preparer: str
     version: str  # the importer's
+    mapping_file: str = ""  # the path of the mapping, where it came from a file
 
 
 @dataclass(frozen=True, slots=True)

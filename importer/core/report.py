@@ -2,6 +2,8 @@
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from datetime import datetime
+from itertools import pairwise
 from typing import Any
 
 from importer.core.findings import Finding, Severity, listed
@@ -193,8 +195,6 @@ def forecast(counts: Mapping[str, int], queues: int, rate_calls: int, rate_windo
 
 def dwell(states: Sequence[StateChange]) -> Iterator[tuple[str, float]]:
     """How long a task stayed in each state it left, in seconds."""
-    from datetime import datetime
-
-    for before, after in zip(states, states[1:], strict=False):
+    for before, after in pairwise(states):
         start, end = datetime.fromisoformat(before.at), datetime.fromisoformat(after.at)
         yield before.state, (end - start).total_seconds()

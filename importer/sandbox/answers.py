@@ -10,6 +10,7 @@ from importer.sandbox.payload import Problem
 
 CORRELATION = "ININ-Correlation-Id"
 JSON = "application/json; charset=utf-8"
+_ENCODER = json.JSONEncoder(ensure_ascii=False, separators=(",", ":"))
 CODES = {
     400: ("bad.request", "the request is not valid"),
     401: ("bad.credentials", "the token is invalid or has expired"),
@@ -40,7 +41,7 @@ class Answer:
 
 def encoded(value: Any) -> bytes:
     """Compact JSON in UTF-8; what UTF-8 cannot hold becomes a question mark."""
-    return json.dumps(value, ensure_ascii=False, separators=(",", ":")).encode("utf-8", "replace")
+    return _ENCODER.encode(value).encode("utf-8", "replace")
 
 
 def success(value: Any, status: int = 200) -> Answer:

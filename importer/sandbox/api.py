@@ -1,4 +1,4 @@
-"""The `tasks` API itself: a call in, an answer out. Knows tokens, scopes and pages; nothing of sockets, limits or faults."""
+"""The `tasks` API itself: a call in, an answer out. Knows tokens, scopes and pages; no sockets, limits or faults."""
 
 import base64
 import binascii

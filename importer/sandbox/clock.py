@@ -51,6 +51,7 @@ class HandClock:
         self._start = start
         self._elapsed = 0.0
         self._sleepers: list[tuple[float, asyncio.Future[None]]] = []
+        self._watchers: list[tuple[int, asyncio.Future[None]]] = []
 
     def now(self) -> float:
         return self._start + self._elapsed
@@ -62,16 +63,38 @@ class HandClock:
         self._elapsed += _forward(seconds)
         due = [future for at, future in self._sleepers if at <= self._elapsed]
         self._sleepers = [(at, future) for at, future in self._sleepers if at > self._elapsed]
-        for future in due:
-            if not future.done():
-                future.set_result(None)
+        _wake(due)
+        self._tell()
 
     async def sleep(self, seconds: float) -> None:
         if seconds <= 0:
             return
-        future: asyncio.Future[None] = asyncio.get_running_loop().create_future()
-        self._sleepers.append((self._elapsed + seconds, future))
-        await future
+        sleeper = (self._elapsed + seconds, asyncio.get_running_loop().create_future())
+        self._sleepers.append(sleeper)
+        self._tell()
+        try:
+            await sleeper[1]
+        finally:
+            self._sleepers = [other for other in self._sleepers if other is not sleeper]
+            self._tell()
+
+    async def until_asleep(self, count: int) -> None:
+        """Return as soon as exactly `count` sleepers wait for this clock to be turned."""
+        if len(self._sleepers) != count:
+            future: asyncio.Future[None] = asyncio.get_running_loop().create_future()
+            self._watchers.append((count, future))
+            await future
+
+    def _tell(self) -> None:
+        here = len(self._sleepers)
+        _wake([future for count, future in self._watchers if count == here])
+        self._watchers = [(count, future) for count, future in self._watchers if count != here]
+
+
+def _wake(futures: list[asyncio.Future[None]]) -> None:
+    for future in futures:
+        if not future.done():
+            future.set_result(None)
 
 
 def _forward(seconds: float) -> float:

@@ -1,4 +1,4 @@
-"""The `/sandbox/…` addresses, by which tests and people look into the sandbox and turn its knobs. No limits, no log-in."""
+"""The `/sandbox/…` addresses, by which tests and people look inside and turn the knobs. No limits, no log-in."""
 
 import json
 from collections.abc import Callable, Mapping

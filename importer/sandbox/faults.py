@@ -1,8 +1,8 @@
 """Which call goes wrong and what its answer then looks like. Decides; the server carries it out."""
 
-import gzip
 import json
 import random
+import zlib
 from collections import Counter
 from collections.abc import Callable, Iterable
 from dataclasses import replace
@@ -13,6 +13,8 @@ from importer.sandbox.scenario import Fault
 
 HUGE_BYTES = 5_000_000
 BOMB_BYTES = 100_000_000
+GZIP = 31
+"""zlib's window size that stands for the gzip format."""
 HTML = b"<html><head><title>Bad Gateway</title></head><body><h1>502 Bad Gateway</h1></body></html>"
 
 
@@ -108,8 +110,10 @@ def _twice(body: bytes) -> bytes:
 
 
 def _bomb(answer: Answer, fault: Fault) -> Answer:  # noqa: ARG001 - the signature is the table's
-    packed = gzip.compress(b" " * BOMB_BYTES + answer.body, compresslevel=9)
-    return replace(answer, body=packed, headers={**answer.headers, "Content-Encoding": "gzip"})
+    packer = zlib.compressobj(9, wbits=GZIP)
+    packed = [packer.compress(b" " * 1_000_000) for _ in range(BOMB_BYTES // 1_000_000)]
+    body = b"".join([*packed, packer.compress(answer.body), packer.flush()])
+    return replace(answer, body=body, headers={**answer.headers, "Content-Encoding": "gzip"})
 
 
 def _redirect(answer: Answer, fault: Fault) -> Answer:

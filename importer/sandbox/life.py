@@ -40,7 +40,7 @@ def so_far(steps: tuple[Step, ...], now: float) -> tuple[Step, ...]:
 
 def timestamp(at: float) -> str:
     """RFC 3339 in UTC with milliseconds, such as `2026-11-23T21:00:00.123Z`."""
-    return datetime.fromtimestamp(at, UTC).strftime("%Y-%m-%dT%H:%M:%S.") + f"{round(at * 1000) % 1000:03d}Z"
+    return datetime.fromtimestamp(round(at, 3), UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")
 
 
 def seeded_id(*parts: object) -> str:

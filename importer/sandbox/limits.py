@@ -2,6 +2,7 @@
 
 import math
 from collections import deque
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Protocol
 
@@ -34,7 +35,8 @@ def rate_limit(limit: Limit) -> RateLimit:
     """A fresh limit of the kind that the scenario names."""
     if limit.calls == 0:
         return Unlimited()
-    return {"sliding": Sliding, "fixed": Fixed, "bucket": Bucket}[limit.kind](limit.calls, limit.window_s)
+    kinds: dict[str, Callable[[int, float], RateLimit]] = {"sliding": Sliding, "fixed": Fixed, "bucket": Bucket}
+    return kinds[limit.kind](limit.calls, limit.window_s)
 
 
 class Unlimited:

@@ -35,7 +35,7 @@ class _Settings(BaseModel):
 
 
 class Limit(_Settings):
-    """At most `calls` calls in `window_s` seconds for the OAuth client, log-ins included; `calls = 0` means no limit."""
+    """At most `calls` calls (0: no limit) in `window_s` seconds for the OAuth client, log-ins included."""
 
     calls: int = Field(default=100, ge=0)
     window_s: float = Field(default=1.0, gt=0, allow_inf_nan=False)
@@ -66,7 +66,7 @@ class Life(_Settings):
     """Chance to pass through a state that the contract does not know, `on-hold`."""
 
     def span(self, state: str) -> tuple[float, float]:
-        """Seconds [shortest, longest] until `state` is entered; a state without its own times takes those of `working`."""
+        """Seconds [shortest, longest] until `state` is entered; one without its own times takes those of `working`."""
         span: tuple[float, float] = getattr(self, state, self.working)
         return span
 
@@ -97,7 +97,7 @@ class Fault(_Settings):
     status: int | None = Field(default=None, ge=200, le=599)
     """The status of `error_after` (500 unless told), `html` and `html_after` (200 unless told)."""
     seconds: Seconds = 60.0
-    """How long `hang` and `hang_after` wait before they answer."""
+    """How long `hang` and `hang_after` wait before they answer, and `reset_late` before it commits."""
     retry_after: int | str | None = None
     """The header, verbatim; `date+N` and `date-N` become an HTTP date N seconds from the sandbox's now."""
     body: str | None = None
@@ -112,12 +112,20 @@ class Fault(_Settings):
         return self
 
 
-STATUS_KINDS = tuple(
-    f"status:{code}" for code in (400, 401, 403, 404, 408, 409, 413, 415, 422, 429, 500, 502, 503, 504)
-)
+STATUSES = (400, 401, 403, 404, 408, 409, 413, 415, 422, 429, 500, 502, 503, 504)
 FAULT_KINDS = (
-    *STATUS_KINDS,
-    *("reset_before", "reset_after", "error_after", "hang", "hang_after", "html", "html_after", "redirect"),
+    *(f"status:{status}" for status in STATUSES),
+    *(
+        "reset_before",
+        "reset_after",
+        "reset_late",
+        "error_after",
+        "hang",
+        "hang_after",
+        "html",
+        "html_after",
+        "redirect",
+    ),
     *("truncated", "short", "empty", "no_id", "wrong_type", "duplicate_keys", "bad_utf8", "huge", "gzip_bomb"),
     *("same_page", "empty_page"),
 )

@@ -10,7 +10,7 @@ import struct
 import sys
 import threading
 from contextlib import AsyncExitStack, suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from email.utils import formatdate
 from pathlib import Path
 from types import TracebackType
@@ -45,8 +45,9 @@ class SandboxOptions:
 class Sandbox:
     """A running sandbox: `async with Sandbox(...) as sandbox`. Leaving the block closes socket and world file.
 
-    Raises WorldFileError on entry if the world file cannot be used, OSError if the port is taken. Between entry and
-    exit `api_url`, `login_url` (without a slash at the end), `client_id`, `client_secret`, `world` and `service` can be read.
+    Raises WorldFileError on entry if the world file cannot be used, OSError if the port is taken. From entry on
+    `api_url` and `login_url` (without a slash at the end), `client_id`, `client_secret`, `world` and `service` can be
+    read.
     """
 
     world: World
@@ -73,7 +74,6 @@ class Sandbox:
         self._port = port
         self._given = client_id, client_secret
         self.clock: Clock = clock or WallClock()
-        self._closing = asyncio.Event()
         self._open = AsyncExitStack()
 
     async def __aenter__(self) -> Self:
@@ -81,6 +81,7 @@ class Sandbox:
             # What opens is closed again if a later step of the start fails.
             self.world = self._world(stack)
             self.client_id = self._given[0] or self.world.identity.client_id
+            self.world.identity = replace(self.world.identity, client_id=self.client_id)
             self.client_secret = self._given[1] or secrets.token_urlsafe(24)
             self.service = Service(self.world, Credentials(self.client_id, self.client_secret), self.clock)
             await self._listen(stack)
@@ -90,7 +91,6 @@ class Sandbox:
     async def __aexit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        self._closing.set()
         await self._open.aclose()
 
     # Verbs for the world
@@ -138,7 +138,7 @@ class Sandbox:
             return self._response(answer, answer.headers)
         visit, answer_now = self.service.arrive(request.method, request.path)
         answer = answer_now or await self._process(request, visit)
-        if visit.fault is not None and visit.fault.kind in ("reset_before", "reset_after"):
+        if visit.fault is not None and visit.fault.kind.startswith("reset_"):
             _reset(request)
             return web.Response()
         response = self._response(answer, self.service.depart(visit, answer))
@@ -147,30 +147,23 @@ class Sandbox:
         return response
 
     async def _process(self, request: web.BaseRequest, visit: Visit) -> Answer:
+        """Read and carry out a call. A hang ends early, by cancellation, with the sandbox or when the client leaves."""
         kind = visit.fault.kind if visit.fault else ""
         if kind == "reset_before":
             return error(500)
-        if kind == "hang":
-            await self._hang(visit)
+        if visit.fault and kind == "hang":
+            await self.clock.sleep(visit.fault.seconds)
         try:
             body = await request.read()
         except web.HTTPRequestEntityTooLarge:
             return error(413)
+        if kind == "reset_late":
+            self.service.postpone(visit, request.query, request.headers, body)
+            return error(500)
         answer = self.service.process(visit, request.query, request.headers, body)
-        if kind == "hang_after":
-            await self._hang(visit)
+        if visit.fault and kind == "hang_after":
+            await self.clock.sleep(visit.fault.seconds)
         return answer
-
-    async def _hang(self, visit: Visit) -> None:
-        """Wait as long as the fault says, but not longer than the sandbox runs or the client stays (which cancels)."""
-        assert visit.fault is not None
-        sleep = asyncio.ensure_future(self.clock.sleep(visit.fault.seconds))
-        closing = asyncio.ensure_future(self._closing.wait())
-        try:
-            await asyncio.wait({sleep, closing}, return_when=asyncio.FIRST_COMPLETED)
-        finally:
-            sleep.cancel()
-            closing.cancel()
 
     def _response(self, answer: Answer, headers: dict[str, str]) -> web.Response:
         dated = {**headers, "Date": formatdate(self.clock.now(), usegmt=True), "Server": "sandbox"}
@@ -185,7 +178,7 @@ def serve(options: SandboxOptions) -> int:
     try:
         scenario = load(options.scenario) if options.scenario else Scenario()
         return asyncio.run(_run(options, scenario))
-    except (ScenarioError, WorldFileError, OSError) as problem:
+    except (ScenarioError, WorldFileError, OSError, OverflowError) as problem:
         print(f"sandbox: {problem}", file=sys.stderr)  # noqa: T201 - the door of a process
         return 2
 

@@ -45,13 +45,14 @@ class Visit:
 
 
 class Service:
-    """Takes calls to a world one after the other. Its mutable state is `visits`, the limit's count and the fault plan."""
+    """Takes calls to a world one by one. Its state: `visits`, late calls, the limit's count, the fault plan."""
 
     def __init__(self, world: World, credentials: Credentials, clock: Clock) -> None:
         self.world = world
         self.clock = clock
         self.api = Api(world, credentials)
         self.visits: list[Visit] = []
+        self._late: list[tuple[float, Call]] = []
         self.set_faults(world.scenario.faults)
         self._set_limit()
 
@@ -62,6 +63,7 @@ class Service:
 
         The visit's fault is the one to carry out, if it is not turned away.
         """
+        self._catch_up()
         arrived = self.clock.monotonic()
         found = route(method, path)
         operation, argument = ("other", "") if isinstance(found, Answer) else found
@@ -91,10 +93,24 @@ class Service:
         answer = self.api.answer(Call(visit.operation, visit.argument, query, headers, body), self.clock.now())
         return distorted(answer, fault, self.clock.now())
 
+    def postpone(self, visit: Visit, query: Mapping[str, str], headers: Mapping[str, str], body: bytes) -> None:
+        """Carry a call out only after the seconds of its fault, though its client gets no answer and may look it up."""
+        assert visit.fault is not None
+        due = self.clock.now() + visit.fault.seconds
+        self._late.append((due, Call(visit.operation, visit.argument, query, headers, body)))
+
+    def _catch_up(self) -> None:
+        """Carry out what was postponed and is due: whoever looks next cannot tell that it was not done in time."""
+        now = self.clock.now()
+        due = sorted((each for each in self._late if each[0] <= now), key=lambda each: each[0])
+        self._late = [each for each in self._late if each[0] > now]
+        for at, call in due:
+            self.api.answer(call, at)
+
     def depart(self, visit: Visit, answer: Answer) -> dict[str, str]:
         """Note the answer of a visit; gives the headers to send, those of the rate limit among them."""
         visit.status = answer.status
-        standing = visit.standing
+        standing, visit.standing = visit.standing, None
         if standing is None or standing.allowed == 0 or not self.world.scenario.limit.headers:
             return answer.headers
         return {
@@ -160,6 +176,7 @@ class Service:
         `answers` counts statuses as strings, `0` being calls without an answer; `most_in_window` is the most calls,
         refused ones included, that arrived in one window of the limit; `committed` is the number of tasks.
         """
+        self._catch_up()
         return {
             "world": self.world.id,
             "now": timestamp(self.clock.now()),
@@ -180,6 +197,6 @@ class Service:
             "externalId": task.external_id,
             "createdAt": timestamp(task.created_at),
             "states": [{"state": step.state, "at": timestamp(step.at)} for step in steps],
-            "audits": len(self.world.audits(task.id, now)),
+            "audits": self.world.audit_count(task, now),
             "task": self.world.json(task, now),
         }

@@ -1,4 +1,4 @@
-"""The state of the sandbox: queues, tasks, and what a clock's reading makes of them. Pure and seeded; no network, no files."""
+"""The state of the sandbox: queues, tasks, and what time makes of them. Pure and seeded; no network, no files."""
 
 import json
 import math
@@ -14,6 +14,8 @@ from importer.sandbox.scenario import Life, QueueSpec, QueueStatus, Scenario
 
 Record = Mapping[str, Any]
 VERSION = 1
+ROUNDING_S = 5e-7
+"""Forgiven when a clock was put forward by exactly a lag; a float of seconds since 1970 is coarser than it looks."""
 
 
 class Refused(Exception):
@@ -149,8 +151,7 @@ class World:
         for term in terms:
             ids = [term.value] if term.field == query.ID else self._by_external.get(term.value, ())
             found.update((task_id, self.tasks[task_id]) for task_id in ids if task_id in self.tasks)
-        # Half a microsecond forgives the rounding of a clock that was put forward by exactly the lag.
-        seen_until = now - self.scenario.index_lag_s + 5e-7
+        seen_until = now - self.scenario.index_lag_s + ROUNDING_S
         return [task for task in found.values() if task.created_at <= seen_until]
 
     def _may_enter(self, queue: Queue) -> None:
@@ -191,15 +192,21 @@ class World:
         task = self.tasks.get(entity_id)
         if task is None:
             return []
-        steps = self.steps(task, now - self.scenario.audit_lag_s)
-        if task.created_at > now - self.scenario.audit_lag_s + 5e-7:
-            return []
+        steps = self._audited(task, now)
         entries = [self._audit(task, n, steps[n - 1].state if n else None, step) for n, step in enumerate(steps)]
         return [entry for entry in entries if not self._is_lost(entry["id"])]
+
+    def audit_count(self, task: Task, now: float) -> int:
+        """How many entries `audits` gives, without making them where that can be told."""
+        return len(self.audits(task.id, now)) if self.scenario.audit_loss else len(self._audited(task, now))
 
     def duplicates(self) -> dict[str, list[str]]:
         """The external IDs that more than one task has, with the IDs of those tasks."""
         return {external_id: list(ids) for external_id, ids in self._by_external.items() if len(ids) > 1}
+
+    def _audited(self, task: Task, now: float) -> tuple[Step, ...]:
+        until = now - self.scenario.audit_lag_s + ROUNDING_S
+        return self.steps(task, until) if task.created_at <= until else ()
 
     def _audit(self, task: Task, n: int, before: str | None, step: Step) -> dict[str, Any]:
         actor = self.identity.client_id if n == 0 else seeded_id("actor", task.payload["routingData"]["queueId"], n % 3)

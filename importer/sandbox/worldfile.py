@@ -5,7 +5,7 @@ import os
 from collections.abc import Iterator
 from pathlib import Path
 from types import TracebackType
-from typing import Any, Self
+from typing import Self
 
 from filelock import FileLock, Timeout
 
@@ -35,6 +35,7 @@ class WorldFile:
         except (Timeout, RuntimeError) as problem:
             raise WorldFileError(f"the world {path} is in use by another sandbox; stop that one first") from problem
         except OSError as problem:
+            self._lock.release()
             raise WorldFileError(f"cannot open the world {path}: {problem}") from problem
 
     def records(self) -> Iterator[tuple[int, Record]]:
@@ -44,10 +45,16 @@ class WorldFile:
         if whole < len(data):
             os.ftruncate(self._file, whole)
         for number, line in enumerate(data[:whole].splitlines(), start=1):
-            try:
-                yield number, json.loads(line)
-            except ValueError as problem:
-                raise WorldFileError(f"{self.path}, line {number}: not a record: {problem}") from problem
+            yield number, self._record(number, line)
+
+    def _record(self, number: int, line: bytes) -> Record:
+        try:
+            record: Record | None = json.loads(line)
+        except ValueError:
+            record = None
+        if not isinstance(record, dict):
+            raise WorldFileError(f"{self.path}, line {number}: not a record of a sandbox world")
+        return record
 
     def append(self, record: Record) -> None:
         """Write a record; if that fails (OSError), the file is as it was before."""
@@ -95,13 +102,13 @@ def restore(file: WorldFile, seed: int | None, scenario: Scenario, clock: Clock)
 
 def _identity(file: WorldFile, first: Record, seed: int | None) -> Identity:
     if first.get("kind") != "world" or first.get("version") != VERSION:
-        raise WorldFileError(f"{file.path} is not a sandbox world of version {VERSION}")
+        raise WorldFileError(f"{file.path}, line 1: not a sandbox world of version {VERSION}")
     if seed is not None and seed != first["seed"]:
         raise WorldFileError(f"the world {file.path} has the seed {first['seed']}, not {seed}; leave --seed out")
     return Identity(first["id"], first["seed"], first["client_id"])
 
 
-def _replay(file: WorldFile, number: int, record: dict[str, Any] | Record, world: World, clock: Clock) -> None:
+def _replay(file: WorldFile, number: int, record: Record, world: World, clock: Clock) -> None:
     try:
         if record["kind"] == "clock":
             clock.advance(record["advance_s"])

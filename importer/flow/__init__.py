@@ -1,0 +1,1 @@
+"""The order of steps. Imports core and ports only; decides nothing about a row."""

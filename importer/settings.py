@@ -1,0 +1,334 @@
+"""Settings: flags over environment over importer.toml over defaults; each value knows where it came from. Opens no network."""
+
+import os
+import re
+import tomllib
+from collections.abc import Mapping as Table
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+from urllib.parse import urlsplit
+
+from importer.core.errors import NotAuthorised, SettingsError
+from importer.core.mapping import Mapping, read_mapping
+from importer.core.names import did_you_mean
+
+REGIONS = {
+    "us-east-1": "mypurecloud.com",
+    "us-west-2": "usw2.pure.cloud",
+    "us-east-2": "use2.us-gov-pure.cloud",
+    "ca-central-1": "cac1.pure.cloud",
+    "mx-central-1": "mxc1.pure.cloud",
+    "sa-east-1": "sae1.pure.cloud",
+    "eu-west-1": "mypurecloud.ie",
+    "eu-west-2": "euw2.pure.cloud",
+    "eu-central-1": "mypurecloud.de",
+    "eu-central-2": "euc2.pure.cloud",
+    "eusc-de-east-1": "edee1.eusc-pure.cloud",
+    "me-central-1": "mec1.pure.cloud",
+    "ap-south-1": "aps1.pure.cloud",
+    "ap-southeast-1": "apse1.pure.cloud",
+    "ap-southeast-2": "mypurecloud.com.au",
+    "ap-northeast-1": "mypurecloud.jp",
+    "ap-northeast-2": "apne2.pure.cloud",
+    "ap-northeast-3": "apne3.pure.cloud",
+}
+"""Genesys Cloud's regions: AWS name -> domain, as its SDKs list them."""
+
+LOOPBACK = re.compile(r"127(?:\.[0-9]{1,3}){3}|localhost|::1|\[::1\]")
+DURATION = re.compile(r"([0-9]+(?:\.[0-9]+)?)(ms|s|m|h|d)?")
+UNITS_S = {"ms": 0.001, "s": 1.0, "m": 60.0, "h": 3600.0, "d": 86400.0, None: 1.0}
+RATE = re.compile(r"([0-9]+) */ *([0-9]*(?:\.[0-9]+)?) *(ms|s|sec|second|m|min|minute|h|hour)")
+RATE_UNITS_S = {"ms": 0.001, "s": 1, "sec": 1, "second": 1, "m": 60, "min": 60, "minute": 60, "h": 3600, "hour": 3600}
+
+DEFAULTS: dict[str, Any] = {
+    "target": "tasks",
+    "host": None,
+    "api_url": None,
+    "login_url": None,
+    "allow_hosts": [],
+    "rate": "300/min",
+    "concurrency": 8,
+    "index_lag": "30s",
+    "track": "closed",
+    "track_for": None,
+    "audit": True,
+    "require_approval": False,
+    "sandbox": False,
+    "map": None,
+    "out": "reports",
+    "state_dir": None,
+    "timeout": "30s",
+}
+SANDBOX_DEFAULTS: dict[str, Any] = {"rate": "100/s", "index_lag": "5s"}
+"""The built-in sandbox's own figures, so that a rehearsal does not take an evening."""
+
+ENVIRONMENT = {
+    "host": ("GENESYS_ENV_HOST", "GENESYSCLOUD_REGION"),
+    "api_url": ("GENESYS_API_URL",),
+    "login_url": ("GENESYS_LOGIN_URL",),
+    "allow_hosts": ("IMPORTER_ALLOW_HOSTS",),
+    **{
+        name: (f"IMPORTER_{name.upper()}",)
+        for name in (
+            "target", "rate", "concurrency", "index_lag", "track", "track_for", "audit", "require_approval", "sandbox",
+            "map", "out", "state_dir", "timeout",
+        )
+    },
+}  # fmt: skip
+CLIENT_ID = ("GENESYS_CLIENT_ID", "GENESYSCLOUD_OAUTHCLIENT_ID")
+CLIENT_SECRET = ("GENESYS_CLIENT_SECRET", "GENESYSCLOUD_OAUTHCLIENT_SECRET")
+
+
+@dataclass(frozen=True, slots=True)
+class Value:
+    """A setting's value and where it came from."""
+
+    value: Any
+    origin: str  # "--rate", "IMPORTER_RATE", "importer.toml [profile.night]", "default"
+
+
+@dataclass(frozen=True, slots=True)
+class Settings:
+    """What is in force. Parsed on use, so that a wrong value is told only where it matters, with its origin."""
+
+    values: dict[str, Value]
+    mapping: Mapping = field(default_factory=Mapping)
+    mapping_file: str = ""
+
+    def text(self, name: str) -> str:
+        """A setting as text."""
+        return str(self.values[name].value)
+
+    def given(self, name: str) -> Any:
+        """A setting as it was given."""
+        return self.values[name].value
+
+    @property
+    def sandbox(self) -> bool:
+        """Whether the built-in sandbox stands for the target."""
+        return _truth(self.values["sandbox"], "sandbox")
+
+    @property
+    def audit(self) -> bool:
+        """Whether audit entries are fetched."""
+        return _truth(self.values["audit"], "audit")
+
+    @property
+    def require_approval(self) -> bool:
+        """Whether only approved plans run."""
+        return _truth(self.values["require_approval"], "require_approval")
+
+    @property
+    def rate(self) -> tuple[int, float]:
+        """The cap: calls, seconds."""
+        return parse_rate(self.text("rate"), self.values["rate"].origin)
+
+    @property
+    def concurrency(self) -> int:
+        """Calls in flight at most: 1 to 100."""
+        value = self.values["concurrency"]
+        text = str(value.value)
+        if not text.isdigit() or not 1 <= int(text) <= 100:
+            raise _wrong("concurrency", value, "Give a whole number from 1 to 100.")
+        return int(text)
+
+    def seconds(self, name: str) -> float:
+        """A duration in seconds."""
+        return parse_duration(self.text(name), self.values[name].origin)
+
+    @property
+    def track(self) -> str:
+        """none, created or closed."""
+        value = self.values["track"]
+        if value.value not in ("none", "created", "closed"):
+            raise _wrong("track", value, "Give none, created or closed.")
+        return str(value.value)
+
+    @property
+    def state_dir(self) -> Path:
+        """The folder of ledger, plans and sandbox."""
+        chosen = self.values["state_dir"].value
+        if chosen:
+            return Path(chosen).expanduser().absolute()
+        import platformdirs
+
+        return Path(platformdirs.user_state_dir("genesys-task-importer", appauthor=False))
+
+    @property
+    def endpoints(self) -> tuple[str, str]:
+        """The base URLs of API and login, without a slash at the end. Raises SettingsError."""
+        api, login, host = (self.values[name] for name in ("api_url", "login_url", "host"))
+        allowed = self._allowed()
+        if api.value:
+            api_url = checked_url(str(api.value), api.origin, allowed)
+            login_url = checked_url(str(login.value), login.origin, allowed) if login.value else _login_of(api_url)
+            return api_url, login_url
+        if not host.value:
+            raise SettingsError(
+                "It is not set where Genesys Cloud is.",
+                "Set GENESYS_ENV_HOST (such as mypurecloud.com) or GENESYS_API_URL, or try it with --sandbox.",
+            )
+        name = str(host.value).strip().lower().removesuffix(".")
+        domain = REGIONS.get(name, name).removeprefix("api.")
+        api_url = checked_url(f"https://api.{domain}", host.origin, allowed)
+        login_url = f"https://login.{domain}"
+        return api_url, checked_url(str(login.value) if login.value else login_url, host.origin, allowed)
+
+    def _allowed(self) -> list[str]:
+        given = self.values["allow_hosts"].value
+        return [
+            str(each).lower() for each in (given.split(",") if isinstance(given, str) else given) if str(each).strip()
+        ]
+
+    @property
+    def credentials(self) -> tuple[str, str]:
+        """Client ID and secret, from the environment only. Raises NotAuthorised naming the variables."""
+        client_id, secret = (
+            next((os.environ[n] for n in names if os.environ.get(n)), "") for names in (CLIENT_ID, CLIENT_SECRET)
+        )
+        missing = [names[0] for names, value in ((CLIENT_ID, client_id), (CLIENT_SECRET, secret)) if not value]
+        if missing:
+            raise NotAuthorised(
+                f"{' and '.join(missing)} {'is' if len(missing) == 1 else 'are'} not set.",
+                "Set them to your OAuth client's ID and secret, or try it with --sandbox.",
+            )
+        return client_id, secret
+
+
+def load(flags: Table[str, Any], profile: str | None = None, folder: Path | None = None) -> Settings:
+    """The settings in force. `flags` holds what was given on the command line; None means not given.
+
+    Raises SettingsError for an unknown key, profile or malformed file.
+    """
+    name = profile or os.environ.get("IMPORTER_PROFILE")
+    table, where = _profile(name, folder or Path.cwd())
+    mapping_table = table.pop("mapping", None)
+    _known_keys(table, where)
+    values = {key: Value(default, "default") for key, default in DEFAULTS.items()}
+    values |= {key: Value(value, where) for key, value in table.items()}
+    values |= _from_environment()
+    values |= {key: Value(value, _flag(key)) for key, value in flags.items() if value is not None}
+    settings = Settings(values)
+    if settings.sandbox:
+        values |= {k: Value(v, "sandbox") for k, v in SANDBOX_DEFAULTS.items() if values[k].origin == "default"}
+    mapping, file = _mapping(values["map"], mapping_table, where)
+    return Settings(values, mapping, file)
+
+
+def _from_environment() -> dict[str, Value]:
+    found: dict[str, Value] = {}
+    for key, names in ENVIRONMENT.items():
+        name = next((each for each in names if os.environ.get(each)), None)
+        if name is not None:
+            found[key] = Value(os.environ[name], name)
+    return found
+
+
+def _profile(name: str | None, folder: Path) -> tuple[dict[str, Any], str]:
+    path = folder / "importer.toml"
+    if not path.is_file():
+        if name:
+            raise SettingsError(f"There is no importer.toml here for the profile {name}.", f"Write one in {folder}.")
+        return {}, "importer.toml"
+    profiles = read_toml(path).get("profile", {})
+    chosen = name or "default"
+    if chosen not in profiles:
+        if name:
+            known = ", ".join(profiles) or "none"
+            raise SettingsError(f"importer.toml has no profile {name}; it has: {known}.", "Choose one of these.")
+        return {}, "importer.toml"
+    return dict(profiles[chosen]), f"importer.toml [profile.{chosen}]"
+
+
+def _known_keys(table: Table[str, Any], where: str) -> None:
+    for key in table:
+        if key in ("client_secret", "secret"):
+            raise SettingsError(f"{where}: a secret does not belong into a file.", "Set GENESYS_CLIENT_SECRET.")
+        if key not in DEFAULTS:
+            suggestion = did_you_mean(key, list(DEFAULTS))
+            raise SettingsError(
+                f"{where}: {key} is unknown.{suggestion}", f"Use one of: {', '.join(DEFAULTS)}, mapping."
+            )
+
+
+def _mapping(given: Value, table: Any, where: str) -> tuple[Mapping, str]:
+    if given.value:
+        path = Path(str(given.value))
+        return read_mapping(read_toml(path), str(path)), str(path.absolute())
+    if table is not None:
+        if not isinstance(table, dict):
+            raise SettingsError(f"{where}: mapping is not a table.", "Write [profile.NAME.mapping.columns].")
+        return read_mapping(table, where), ""
+    return Mapping(), ""
+
+
+def read_toml(path: Path) -> dict[str, Any]:
+    """A TOML file. Raises SettingsError."""
+    try:
+        return tomllib.loads(path.read_text("utf-8-sig"))
+    except OSError as problem:
+        raise SettingsError(f"{path} cannot be read: {problem.strerror}.", "Check the path.") from problem
+    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as problem:
+        raise SettingsError(f"{path} is not valid TOML: {problem}.", "Correct the line.") from problem
+
+
+def parse_duration(text: str, origin: str) -> float:
+    """`15m`, `90s`, `1.5h`, `30` (seconds) in seconds. Raises SettingsError."""
+    match = DURATION.fullmatch(text.strip().lower())
+    if match is None:
+        raise SettingsError(f"{origin}: {text!r} is not a duration.", "Write 90s, 15m or 2h.")
+    return float(match[1]) * UNITS_S[match[2]]
+
+
+def parse_rate(text: str, origin: str) -> tuple[int, float]:
+    """`300/min`, `5/s`, `300/4s` as calls and seconds. Raises SettingsError."""
+    match = RATE.fullmatch(text.strip().lower())
+    if match is None or int(match[1]) < 1 or (match[2] and float(match[2]) <= 0):
+        raise SettingsError(f"{origin}: {text!r} is not a rate.", "Write 300/min, 5/s or 300/4s.")
+    return int(match[1]), float(match[2] or 1) * RATE_UNITS_S[match[3]]
+
+
+def checked_url(url: str, origin: str, allowed: list[str]) -> str:
+    """A base URL that credentials may go to: https on a known host, or http on loopback. Raises SettingsError."""
+    try:
+        parts = urlsplit(url)
+        host, _ = parts.hostname or "", parts.port
+    except ValueError:
+        raise SettingsError(f"{origin}: {url!r} is not a URL.", "Write https://api.HOST.") from None
+    if parts.username or parts.password or parts.query or parts.fragment or not host:
+        raise SettingsError(f"{origin}: {url!r} is not a base URL.", "Write https://api.HOST, without anything else.")
+    loopback = LOOPBACK.fullmatch(host) is not None
+    if parts.scheme != "https" and not (parts.scheme == "http" and loopback):
+        raise SettingsError(f"{origin}: {url!r} is not https.", "http:// is accepted for a loopback address alone.")
+    domain = host.removeprefix("api.").removeprefix("login.")
+    if not loopback and domain not in REGIONS.values() and host not in allowed and domain not in allowed:
+        raise SettingsError(
+            f"{origin}: {host} is not a Genesys Cloud region; credentials would go there.",
+            f'If that is meant, allow it: IMPORTER_ALLOW_HOSTS={host}, or allow_hosts = ["{host}"] in importer.toml.',
+        )
+    return url.rstrip("/")
+
+
+def _login_of(api_url: str) -> str:
+    """The login host that follows from an API host; the same where it does not start with `api.`."""
+    return api_url.replace("://api.", "://login.", 1)
+
+
+def _flag(key: str) -> str:
+    return "--" + key.replace("_", "-")
+
+
+def _truth(value: Value, name: str) -> bool:
+    if isinstance(value.value, bool):
+        return value.value
+    text = str(value.value).strip().lower()
+    if text in ("1", "true", "yes", "on"):
+        return True
+    if text in ("0", "false", "no", "off", ""):
+        return False
+    raise _wrong(name, value, "Give true or false.")
+
+
+def _wrong(name: str, value: Value, fix: str) -> SettingsError:
+    return SettingsError(f"{value.origin}: {name} = {value.value!r} is not possible.", fix)

@@ -1,0 +1,189 @@
+"""The program of the child process: reads one spreadsheet under limits and hands its rows to the parent in frames.
+
+The file is standard input, frames go to standard output. What is needed is imported first; then the limits are taken, and
+after them no file, socket or process can be opened or started. A frame is a length (4 bytes, little-endian) and so many bytes of
+JSON, one of
+
+    ["sheet", sheet]                                the first one, unless the file is refused
+    ["rows", lines, cells, file_lines, marks]       lines: a number where they follow each other, else a list; see `rows_frame`
+    ["end", [finding, ...]]                         the last one
+    ["refused", finding]                            the last one, at any time
+
+JSON and nothing else: a child that a hostile file has taken over can lie about the rows, but not run code in the parent.
+"""
+
+import os
+import struct
+import sys
+from collections.abc import Callable, Mapping, Sequence
+from contextlib import suppress
+from dataclasses import dataclass
+from itertools import islice
+from typing import Any, BinaryIO
+
+import pydantic_core
+
+from importer.core.errors import FileRefused
+from importer.core.findings import Finding, finding
+from importer.core.rows import Row
+from importer.ports import Reading, ReadOptions
+from importer.sources import PRELOADS, SOURCES, Preload, Read
+
+LENGTH = struct.Struct("<I")
+
+MAX_FRAME = 64 * 1024 * 1024
+"""Bytes of one frame; the parent takes no longer ones."""
+
+_FRAME = 128 * 1024  # bytes that a frame of rows should have: more only costs memory, less costs calls
+_MOST_ROWS = 1024
+
+Send = Callable[[bytes], None]
+
+
+@dataclass(frozen=True, slots=True)
+class Task:
+    """What the parent wants read, as its command line says it in JSON."""
+
+    format: str  # a key of SOURCES
+    sheet: str | None
+    memory_mb: int
+    cpu_s: int
+
+
+def main(sources: Mapping[str, Read] = SOURCES, preloads: Mapping[str, Preload] = PRELOADS) -> int:
+    """Reads standard input by the task in `sys.argv[1]`; returns the exit code, 0 also for a file that is refused."""
+    task = Task(**pydantic_core.from_json(sys.argv[1]))
+    send = _sender(sys.stdout.fileno())
+    file = open(0, "rb", closefd=False)  # noqa: SIM115 - standard input, open for as long as the process lives
+    refused = _refusal(task, lambda: _serve(file, task, send, sources[task.format], preloads.get(task.format)))
+    if refused is not None:
+        send(pydantic_core.to_json(["refused", refused]))
+    return 0
+
+
+def _refusal(task: Task, serve: Callable[[], None]) -> Finding | None:
+    """Runs `serve`; the finding, where the file cannot be taken. What failed is let go of before another byte is needed."""
+    try:
+        serve()
+    except FileRefused as refused:
+        return refused.finding
+    except MemoryError:
+        problem = f"it needs more than {task.memory_mb} MB of memory"
+    except BrokenPipeError:
+        return None  # the parent wants no more
+    except BaseException as error:  # noqa: BLE001 - a panic in Rust is a BaseException, and the parent tells the person
+        _report(error)
+        problem = f"the reader stopped unexpectedly ({type(error).__name__})"
+    else:
+        return None
+    return finding("F109", problem=problem)
+
+
+def _report(error: BaseException) -> None:
+    with suppress(OSError):
+        sys.stderr.write(f"{type(error).__name__}: {error}\n"[:2000])
+        sys.stderr.flush()
+
+
+def _serve(file: BinaryIO, task: Task, send: Send, read: Read, preload: Preload | None) -> None:
+    bound(task.memory_mb, task.cpu_s)
+    if preload is not None:
+        preload(file)
+    shut()
+    reading = read(file, ReadOptions(sheet=task.sheet))
+    send(pydantic_core.to_json(["sheet", reading.sheet]))
+    _send_rows(reading, send)
+    send(pydantic_core.to_json(["end", reading.findings]))
+
+
+def _send_rows(reading: Reading, send: Send) -> None:
+    size = 64
+    while batch := list(islice(reading.rows, size)):
+        frame = pydantic_core.to_json(rows_frame(batch))
+        send(frame)
+        size = max(1, min(_MOST_ROWS, 2 * size, size * _FRAME // len(frame)))
+
+
+def rows_frame(batch: Sequence[Row]) -> list[Any]:
+    """Rows as a frame. What is alike in all of them is said once: lines that follow each other, no lines of the file's own, no marks."""
+    lines, cells, file_lines, marks = zip(*batch, strict=True)
+    consecutive = lines[-1] - lines[0] == len(lines) - 1  # they only ever grow
+    return [
+        "rows",
+        lines[0] if consecutive else lines,
+        cells,
+        file_lines if file_lines.count(None) < len(batch) else None,
+        marks if any(marks) else None,
+    ]
+
+
+def _sender(descriptor: int) -> Send:
+    """Writes frames straight to the descriptor. Raises FileRefused for one that is longer than the parent takes."""
+
+    def send(frame: bytes) -> None:
+        if len(frame) > MAX_FRAME:
+            raise FileRefused(finding("F112", problem=f"a row has more than {MAX_FRAME // 2**20} MB"))
+        rest = memoryview(LENGTH.pack(len(frame)) + frame)
+        while rest:
+            rest = rest[os.write(descriptor, rest) :]
+
+    return send
+
+
+# The limits. Each is taken where the system has it: Windows has none of them, macOS not that of memory.
+
+
+def bound(memory_mb: int, cpu_s: int) -> None:
+    """From now on: so much more memory than now, so much time of the processor, no file can grow, no core dump."""
+    with suppress(ImportError):
+        import resource
+
+        now = _address_space()
+        if now is not None:
+            _limit(resource.RLIMIT_AS, now + memory_mb * 2**20)
+        _limit(resource.RLIMIT_CPU, cpu_s, cpu_s + 1)  # were both alike, SIGKILL would come, and not tell its cause
+        _limit(resource.RLIMIT_FSIZE, 0)
+        _limit(resource.RLIMIT_CORE, 0)
+
+
+def shut() -> None:
+    """From now on: no file, socket or process can be opened or started, and no right be gained. Imports fail too."""
+    _give_up_rights()
+    with suppress(ImportError):
+        import resource
+
+        if sys.platform != "win32":
+            _limit(resource.RLIMIT_NPROC, 0)
+            _limit(resource.RLIMIT_NOFILE, 0)  # what is open stays open
+
+
+def _limit(which: int, soft: int, hard: int | None = None) -> None:
+    import resource
+
+    with suppress(ValueError, OSError):  # a lower hard limit holds already
+        resource.setrlimit(which, (soft, soft if hard is None else hard))
+
+
+def _address_space() -> int | None:
+    """Bytes that this process has mapped, or None where the system does not tell."""
+    try:
+        with open("/proc/self/statm", encoding="ascii") as statm:  # noqa: PTH123 - pathlib is not needed otherwise
+            return int(statm.read().split()[0]) * os.sysconf("SC_PAGE_SIZE")
+    except OSError:
+        return None
+
+
+def _give_up_rights() -> None:
+    """Linux: no set-uid program helps, and no other process of the same user may look into this one."""
+    if sys.platform != "linux":
+        return
+    import ctypes
+
+    no_new_privs, set_dumpable = 38, 4  # linux/prctl.h
+    prctl = ctypes.CDLL(None).prctl
+    prctl(no_new_privs, 1, 0, 0, 0)
+    prctl(set_dumpable, 0, 0, 0, 0)
+
+
+if __name__ == "__main__":
+    sys.exit(main())

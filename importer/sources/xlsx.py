@@ -1,0 +1,134 @@
+"""Xlsx: a workbook as rows of text. Values come from python-calamine; what it leaves out, from a search in the XML.
+
+The fast reader is quick and lenient: it drops error values and white space, shows numbers without their formats, takes some
+unusual XML for an empty sheet, and keeps a cell for every place of the used area. So the sheet's XML is looked through
+first. What is unusual is written anew in plain XML before the fast reader sees it.
+"""
+
+import codecs
+from collections.abc import Iterator
+from typing import BinaryIO, cast
+
+from importer.core.errors import FileRefused
+from importer.core.findings import Finding, finding, listed
+from importer.core.rows import Row, Sheet, cell_address
+from importer.ports import Reading, ReadOptions
+from importer.sources.xlsx_book import Book, BookSheet, choose, comments_of, has_rows, open_book
+from importer.sources.xlsx_package import Package, damaged
+from importer.sources.xlsx_plain import plain_sheet, plain_workbook
+from importer.sources.xlsx_rows import SheetRows, Values
+from importer.sources.xlsx_scan import Detail, NeedsCare, check_box, check_strings, scan
+from importer.sources.xlsx_styles import Shape, shapes_of
+from importer.sources.xlsx_xml import walk
+
+ENCODINGS = ("ascii", "cp437", "cp1252", "iso8859-1", "utf-8", "utf-8-sig", "utf-16", "utf-16-le", "utf-16-be")
+
+
+def preload() -> None:
+    """Imports all that `read` will ever need: afterwards no file can be opened."""
+    import python_calamine  # noqa: F401
+
+    for encoding in ENCODINGS:
+        codecs.lookup(encoding)
+
+
+def read(file: BinaryIO, options: ReadOptions) -> Reading:
+    """Reads one sheet of an .xlsx or .xlsm file. `file` is seekable, belongs to the caller, and stays open to the last row.
+
+    The sheet is held in memory: about 30 bytes for each place between A1 and the last value, and its texts once. Raises
+    FileRefused: F105, F107, F108, F109, F110, F112, F113; all of them before the first row.
+    """
+    package = Package(file)
+    _refuse_dtd(package)
+    book = open_book(package)
+    sheet = choose(book, options.sheet)
+    shapes = shapes_of(package, book.styles)
+    values, detail = _load(file, package, book, sheet, shapes)
+    findings = [*_of_book(package, book, sheet), *_of_sheet(sheet, detail, comments_of(package, sheet))]
+    others = tuple(each.name for each in book.sheets if each is not sheet)
+    rows = SheetRows(values, detail, sheet.name)
+    return Reading(Sheet("xlsx", sheet.name, others=others), _with_findings(rows, findings), findings)
+
+
+def _with_findings(rows: SheetRows, findings: list[Finding]) -> Iterator[Row]:
+    yield from rows
+    findings += rows.findings()
+
+
+def _refuse_dtd(package: Package) -> None:
+    # The fast reader reads this part too; the others are walked or searched on their way.
+    if "[Content_Types].xml" in package:
+        walk([package.content("[Content_Types].xml")], lambda _name, _attributes: None)
+
+
+def _load(
+    file: BinaryIO, package: Package, book: Book, sheet: BookSheet, shapes: dict[int, Shape]
+) -> tuple[Values, Detail]:
+    try:
+        if book.strings is not None:
+            check_strings(package.blocks(book.strings))
+        detail = scan(package.blocks(sheet.part), shapes)
+        check_box(detail, package.blocks(sheet.part))
+        return _values(file, sheet), detail
+    except (NeedsCare, _FastReaderFailed):
+        content = plain_sheet(package, book, sheet)
+    return _load_plain(package, book, sheet, shapes, content)
+
+
+def _load_plain(
+    package: Package, book: Book, sheet: BookSheet, shapes: dict[int, Shape], content: bytes
+) -> tuple[Values, Detail]:
+    try:
+        detail = scan([content], shapes)
+        check_box(detail, [content])
+        return _values(plain_workbook(package, book, sheet, content), sheet), detail
+    except (NeedsCare, _FastReaderFailed) as error:
+        raise damaged("its sheet cannot be understood") from error
+
+
+class _FastReaderFailed(Exception):  # noqa: N818 - not an error yet: the careful way is tried
+    pass
+
+
+def _values(file: BinaryIO, sheet: BookSheet) -> Values:
+    """The values of a sheet, all of them read. Raises _FastReaderFailed, whatever the fast reader raises."""
+    import python_calamine
+
+    file.seek(0)
+    try:
+        workbook = python_calamine.CalamineWorkbook.from_filelike(file)
+        return cast(Values, workbook.get_sheet_by_name(sheet.name))
+    except (python_calamine.CalamineError, OSError, ValueError) as error:
+        raise _FastReaderFailed from error
+    except BaseException as error:
+        # A panic of the Rust code arrives as a BaseException whose class cannot be imported.
+        if type(error).__name__ != "PanicException":
+            raise
+        raise _FastReaderFailed from error
+
+
+def _of_book(package: Package, book: Book, sheet: BookSheet) -> list[Finding]:
+    others = [each for each in book.sheets if each is not sheet and has_rows(package, each)]
+    visible = [each.name for each in others if each.visible]
+    hidden = [each.name for each in others if not each.visible]
+    found = []
+    if visible:
+        found.append(finding("F203", count=len(visible), sheets=listed(visible)))
+    if hidden:
+        found.append(finding("F204", count=len(hidden), sheets=listed(hidden)))
+    if book.from_1904:
+        found.append(finding("F212"))
+    return found
+
+
+def _of_sheet(sheet: BookSheet, detail: Detail, comments: int) -> list[Finding]:
+    found = []
+    if detail.merged:
+        found.append(finding("F206", sheet=sheet.name, count=len(detail.merged), areas=listed(detail.merged)))
+    if detail.first_formula is not None:
+        line, column = detail.first_formula
+        cell = cell_address(sheet.name, column, line)
+        found.append(finding("F207", sheet=sheet.name, column=column, line=line, count=detail.formulas, cell=cell))
+    if comments:
+        found.append(finding("F210", sheet=sheet.name, count=comments))
+    return found

@@ -1,0 +1,239 @@
+"""Detail: what a sheet holds beside its values, found by a search for bytes in its XML. Gives up on unusual XML."""
+
+import re
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass, field
+
+from importer.sources.xlsx_package import MIB, beyond
+from importer.sources.xlsx_patches import Patch, Patches
+from importer.sources.xlsx_styles import Shape
+
+MOST_LINES = 1_048_576
+MOST_COLUMNS = 16_384
+MOST_CARRIED = 32 * MIB
+"""A cell with its text may take so many bytes of XML."""
+MOST_BOX = 50_000_000
+"""The fast reader keeps a cell for every place between A1 and the last cell; so many may be blank."""
+ENTITIES = {b"&lt;": b"<", b"&gt;": b">", b"&quot;": b'"', b"&apos;": b"'", b"&amp;": b"&"}
+
+SHEET_CUTS = (b"<c ", b"<row", b"</sheetData")
+STRING_CUTS = (b"<si>", b"<si ")
+ENCODING = re.compile(rb"<\?xml[^>]*encoding\s*=\s*[\"']([^\"']+)")
+ATTRIBUTE = re.compile(rb'([\w:]+)="([^"]*)"')
+REFERENCE = re.compile(rb"([A-Za-z]{1,3})(\d{1,7})")
+CELL_WITH_REFERENCE = re.compile(rb'<c (?:[^>]*\s)?r="[A-Za-z]{1,3}\d{1,7}"')
+ROW_LINE = re.compile(rb'<row (?:[^>]*?\s)?r="(\d{1,7})"')
+ROW_HIDDEN = re.compile(rb'<row ([^>]*\bhidden="(?:1|true)"[^>]*)>')
+COLUMN = re.compile(rb"<col\s([^>]*)>")
+MERGED = re.compile(rb'<mergeCell\s[^>]*ref="([^"]*)"')
+ODD_QUOTES = re.compile(rb"<(?:c|row) [^>]*?(?:\s=|=\s|=')")
+WIDE = re.compile(rb' r="[A-Za-z]{2}')
+COLUMN_LETTERS = re.compile(rb' r="([A-Za-z]{1,3})\d')
+FAR_LINE = re.compile(rb' r="[A-Za-z]*\d{7}')
+VALUED = re.compile(rb'<c (?:[^>]*?\s)?r="([A-Za-z]{1,3})(\d{1,7})"(?:[^>]*[^/>])?>\s*<[vif]')
+UNTRIMMED = re.compile(rb"<t>(?:\s|[^<]*\s</t>)")
+CONTENT = rb"([^>]*)>\s*(?:(<f)(?:[^>]*/>|[^>]*>[^<]*</f>)\s*)?(?:<v(?:/>|[^>]*>([^<]*)</v>))?"
+
+
+class NeedsCare(Exception):  # noqa: N818 - not an error: the careful way is taken
+    """The XML is not written as the search expects; it may be sound all the same."""
+
+
+@dataclass(slots=True)
+class Detail:
+    """What a person sees in a sheet, or should know of it, that its values do not tell. Columns are 0-based."""
+
+    hidden_lines: set[int] = field(default_factory=set)
+    hidden_columns: set[int] = field(default_factory=set)
+    merged: list[str] = field(default_factory=list)
+    formulas: int = 0
+    first_formula: tuple[int, int] | None = None  # line, column
+    patches: Patches = field(default_factory=Patches)
+    last_line: int = 0
+    columns: int = 26  # at most so many; counted from the first two-letter column on
+    cells: int = 0
+
+
+def scan(blocks: Iterable[bytes], shapes: dict[int, Shape]) -> Detail:
+    """Reads a sheet's XML once. Raises NeedsCare, or FileRefused beyond a limit."""
+    detail = Detail()
+    interesting = _interesting(shapes)
+    for number, piece in enumerate(whole(blocks, SHEET_CUTS)):
+        if number == 0:
+            check_head(piece, b"<worksheet")
+        _check_plain(piece)
+        _measure(piece, detail)
+        _note_rows(piece, detail)
+        if shapes or b"<f" in piece or b't="e"' in piece:
+            _note_cells(piece, interesting, shapes, detail)
+    if not detail.cells and not detail.last_line:
+        raise NeedsCare
+    return detail
+
+
+def check_strings(blocks: Iterable[bytes]) -> None:
+    """Raises NeedsCare where the fast reader would lose white space or a part of a shared text."""
+    for number, piece in enumerate(whole(blocks, STRING_CUTS)):
+        if number == 0:
+            check_head(piece, b"<sst")
+        if b"<!" in piece or _loses_blanks(piece):
+            raise NeedsCare
+
+
+def check_box(detail: Detail, blocks: Iterable[bytes]) -> None:
+    """Raises FileRefused where few cells span so big an area that a reader of dense areas would exhaust the memory."""
+    if detail.last_line * detail.columns <= MOST_BOX:
+        return
+    lines = columns = cells = 0
+    for piece in whole(blocks, SHEET_CUTS):
+        for match in VALUED.finditer(piece):
+            lines, columns = max(lines, int(match[2])), max(columns, column_number(match[1]) + 1)
+            cells += 1
+    box = lines * columns
+    if box > MOST_BOX and cells * 4 < box:
+        raise beyond(f"its {cells:,} cells are spread over {lines:,} rows and {columns:,} columns")
+
+
+def column_number(letters: bytes) -> int:
+    """0 for A, 25 for Z, 26 for AA."""
+    number = 0
+    for letter in letters.upper():
+        number = number * 26 + letter - 64
+    return number - 1
+
+
+def whole(blocks: Iterable[bytes], cuts: tuple[bytes, ...]) -> Iterator[bytes]:
+    """The same bytes in pieces that begin at one of the cuts. Raises FileRefused beyond MOST_CARRIED without a cut."""
+    rest = b""
+    for block in blocks:
+        block = rest + block
+        cut = max(block.rfind(each) for each in cuts)
+        if cut <= 0:
+            rest = block
+            if len(rest) > MOST_CARRIED:
+                raise beyond(f"a cell takes more than {MOST_CARRIED // MIB} MiB")
+            continue
+        yield block[:cut]
+        rest = block[cut:]
+    if rest:
+        yield rest
+
+
+def check_head(piece: bytes, root: bytes) -> None:
+    """Raises NeedsCare for another encoding than UTF-8 and for a root element with a prefix."""
+    encoding = ENCODING.search(piece[:256])
+    if b"\0" in piece[:4] or piece[:2] in (b"\xff\xfe", b"\xfe\xff"):
+        raise NeedsCare
+    if encoding and encoding[1].lower() not in (b"utf-8", b"utf8", b"us-ascii"):
+        raise NeedsCare
+    if root not in piece:
+        raise NeedsCare
+
+
+def _check_plain(piece: bytes) -> None:
+    cells, rows = piece.count(b"<c "), piece.count(b"<row ")
+    if b"<!" in piece or piece.count(b"</c>") > cells or piece.count(b"</row>") > rows + 1:
+        raise NeedsCare
+    if piece.count(b'<c r="') != cells and len(CELL_WITH_REFERENCE.findall(piece)) != cells:
+        raise NeedsCare
+    if (b"='" in piece or b' ="' in piece or b'= "' in piece) and ODD_QUOTES.search(piece):
+        raise NeedsCare
+    if b"<t>" in piece and _loses_blanks(piece):
+        raise NeedsCare
+
+
+def _loses_blanks(piece: bytes) -> bool:
+    # Four searches for fixed bytes cost a tenth of the expression, which has to look at every text.
+    ends = (b" </t>", b"\n</t>", b"\t</t>", b"\r</t>", b"<t> ", b"<t>\n", b"<t>\t", b"<t>\r")
+    return any(end in piece for end in ends) and UNTRIMMED.search(piece) is not None
+
+
+def _measure(piece: bytes, detail: Detail) -> None:
+    detail.cells += piece.count(b"<c ")
+    lines = ROW_LINE.findall(piece)
+    if len(lines) != piece.count(b"<row "):
+        raise NeedsCare
+    if lines:
+        detail.last_line = max(detail.last_line, max(map(int, lines)))
+    if WIDE.search(piece):
+        letters = set(COLUMN_LETTERS.findall(piece))
+        detail.columns = max(detail.columns, 1 + max(column_number(each) for each in letters))
+    if FAR_LINE.search(piece):
+        detail.last_line = max(detail.last_line, *(int(line) for _, line in _references(piece)))
+    check_place(detail.last_line, detail.columns - 1)
+
+
+def check_place(line: int, column: int) -> None:
+    """Raises FileRefused for a place that no worksheet has."""
+    if line > MOST_LINES:
+        raise beyond(f"it has a row {line:,}; a worksheet has at most {MOST_LINES:,}")
+    if column >= MOST_COLUMNS:
+        raise beyond(f"it has a column {column + 1:,}; a worksheet has at most {MOST_COLUMNS:,}")
+
+
+def _references(piece: bytes) -> list[tuple[bytes, bytes]]:
+    return re.findall(rb'<c (?:[^>]*?\s)?r="([A-Za-z]*)(\d+)"', piece) or [(b"A", b"0")]
+
+
+def _note_rows(piece: bytes, detail: Detail) -> None:
+    if b'hidden="' in piece:
+        for match in ROW_HIDDEN.finditer(piece):
+            detail.hidden_lines.add(int(dict(ATTRIBUTE.findall(match[1]))[b"r"]))
+        for match in COLUMN.finditer(piece):
+            detail.hidden_columns.update(_hidden_columns(dict(ATTRIBUTE.findall(match[1]))))
+    if b"<mergeCell " in piece:
+        detail.merged += [area.decode("utf-8", "replace") for area in MERGED.findall(piece)]
+
+
+def _hidden_columns(attributes: dict[bytes, bytes]) -> range:
+    if attributes.get(b"hidden") not in (b"1", b"true"):
+        return range(0)
+    first, last = attributes.get(b"min", b"0"), attributes.get(b"max", b"0")
+    if not (first.isdigit() and last.isdigit()):
+        return range(0)
+    return range(max(0, int(first) - 1), min(int(last), MOST_COLUMNS))
+
+
+def _interesting(shapes: dict[int, Shape]) -> re.Pattern[bytes]:
+    wanted = [rb'[^>]*\bt="e"', rb'[^>]*\be="1"', rb"[^>]*[^/>]>\s*<f"]
+    if 0 < len(shapes) <= 200:
+        wanted.append(rb'[^>]*\bs="(?:%b)"' % b"|".join(b"%d" % style for style in shapes))
+    elif shapes:
+        wanted.append(rb'[^>]*\bs="')
+    return re.compile(rb"<c (?=" + b"|".join(wanted) + b")" + CONTENT)
+
+
+def _note_cells(piece: bytes, pattern: re.Pattern[bytes], shapes: dict[int, Shape], detail: Detail) -> None:
+    for match in pattern.finditer(piece):
+        attributes = dict(ATTRIBUTE.findall(match[1]))
+        place = REFERENCE.fullmatch(attributes.get(b"r", b""))
+        if place is None:
+            raise NeedsCare
+        line, column = int(place[2]), column_number(place[1])
+        check_place(line, column)
+        if match[2]:
+            detail.formulas += 1
+            detail.first_formula = detail.first_formula or (line, column)
+        patch = _patch(attributes, match[2] is not None, match[3], shapes)
+        if patch is not None:
+            detail.patches.add(line, column, patch)
+
+
+def _patch(
+    attributes: dict[bytes, bytes], formula: bool, value: bytes | None, shapes: dict[int, Shape]
+) -> Patch | None:  # noqa: FBT001
+    kind = attributes.get(b"t", b"n")
+    if kind == b"e" or b"e" in attributes:
+        return Patch(text=_text(value or b""), code="V320")
+    if formula and not value and (value is None or kind != b"str"):
+        return Patch(code="V321")
+    style = attributes.get(b"s", b"")
+    if kind == b"n" and value and style.isdigit() and int(style) in shapes:
+        return Patch(shape=shapes[int(style)])
+    return None
+
+
+def _text(value: bytes) -> str:
+    for entity, sign in ENTITIES.items():
+        value = value.replace(entity, sign)
+    return value.decode("utf-8", "replace")[:255]

@@ -1,0 +1,215 @@
+"""Pace: the cap on calls, shared by all processes of one OAuth client on this machine and kept over a restart.
+
+Two things together reach the whole cap without a 429 (performance.md, section 5): an aiolimiter spaces calls, with a
+burst of 4; and a log admits at most *cap* calls that are in flight or were answered less than a window ago. The server
+counted each of those before its answer arrived, so no delay can put one call too many into any window.
+"""
+
+import asyncio
+import os
+import random
+import sqlite3
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from dataclasses import dataclass
+from pathlib import Path
+
+from aiolimiter import AsyncLimiter
+
+from importer.core.errors import TargetDown
+from importer.ports import Clock
+
+BURST = 4
+LOST_AFTER_S = 120.0
+"""A call that began so long ago has ended, whatever became of its process."""
+POLL_S = 0.02
+MARGIN_S = 0.002
+
+SCHEMA = """
+CREATE TABLE IF NOT EXISTS calls (
+    id INTEGER PRIMARY KEY, client TEXT NOT NULL, process INTEGER NOT NULL, began REAL NOT NULL, ended REAL
+);
+CREATE INDEX IF NOT EXISTS calls_by_end ON calls (client, ended);
+CREATE TABLE IF NOT EXISTS gates (client TEXT PRIMARY KEY, until REAL NOT NULL);
+"""
+
+
+@dataclass(frozen=True, slots=True)
+class Rate:
+    """At most `calls` in any `window_s` seconds."""
+
+    calls: int
+    window_s: float
+
+    def __str__(self) -> str:
+        return f"{self.calls}/{self.window_s:g}s"
+
+
+class CallLog:
+    """The calls of one OAuth client in a small SQLite file: short locked transactions, no fsync, wall-clock times.
+
+    A file that cannot be read is made anew: the worst case is one window's worth of calls too many after a crash.
+    """
+
+    def __init__(self, path: Path, client: str, rate: Rate) -> None:
+        self._client = client
+        self._rate = rate
+        path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+        os.close(os.open(path, os.O_RDWR | os.O_CREAT, 0o600))
+        try:
+            self._connection = self._open(path)
+        except sqlite3.DatabaseError:
+            path.unlink()
+            self._connection = self._open(path)
+
+    @staticmethod
+    def _open(path: Path) -> sqlite3.Connection:
+        connection = sqlite3.connect(path, timeout=10.0, isolation_level=None)
+        connection.execute("PRAGMA journal_mode = WAL")
+        connection.execute("PRAGMA synchronous = OFF")
+        connection.executescript(SCHEMA)
+        return connection
+
+    def close(self) -> None:
+        """Closes the file."""
+        self._connection.close()
+
+    def admit(self, now: float) -> tuple[int, float]:
+        """The number of an admitted call and 0; or 0 and the seconds to wait before asking again."""
+        self._connection.execute("BEGIN IMMEDIATE")
+        try:
+            wait = self._wait(now)
+            if wait > 0:
+                return 0, wait
+            cursor = self._connection.execute(
+                "INSERT INTO calls (client, process, began) VALUES (?, ?, ?)", (self._client, os.getpid(), now)
+            )
+            return cursor.lastrowid or 0, 0.0
+        finally:
+            self._connection.execute("COMMIT")
+
+    def _wait(self, now: float) -> float:
+        gate = self._connection.execute("SELECT until FROM gates WHERE client = ?", (self._client,)).fetchone()
+        if gate and gate[0] > now:
+            return float(gate[0] - now)
+        self._connection.execute(
+            "DELETE FROM calls WHERE client = ? AND ended <= ?", (self._client, now - self._rate.window_s)
+        )
+        counting = self._counting()
+        if counting < self._rate.calls:
+            return 0.0
+        if self._bury(now):
+            counting = self._counting()
+            if counting < self._rate.calls:
+                return 0.0
+        oldest = self._connection.execute("SELECT min(ended) FROM calls WHERE client = ?", (self._client,)).fetchone()[
+            0
+        ]
+        if oldest is None:
+            return POLL_S
+        # A clock that was set back must not make anyone wait for hours.
+        return float(min(max(oldest + self._rate.window_s - now, 0.0), self._rate.window_s)) + MARGIN_S
+
+    def _counting(self) -> int:
+        query = "SELECT count(*) FROM calls WHERE client = ?"
+        return int(self._connection.execute(query, (self._client,)).fetchone()[0])
+
+    def _bury(self, now: float) -> bool:
+        """Calls of processes that died end now: the server may have counted them until then."""
+        open_calls = "SELECT id, process, began FROM calls WHERE client = ? AND ended IS NULL"
+        rows = self._connection.execute(open_calls, (self._client,)).fetchall()
+        dead = [number for number, process, began in rows if now - began > LOST_AFTER_S or not _alive(process)]
+        self._connection.executemany("UPDATE calls SET ended = ? WHERE id = ?", [(now, number) for number in dead])
+        return bool(dead)
+
+    def ended(self, number: int, now: float) -> None:
+        """The call was answered, or given up."""
+        self._connection.execute("UPDATE calls SET ended = ? WHERE id = ?", (now, number))
+
+    def unused(self, number: int) -> None:
+        """The call was never made."""
+        self._connection.execute("DELETE FROM calls WHERE id = ?", (number,))
+
+    def counted(self) -> int:
+        """How many calls of ours count in this window."""
+        return self._counting()
+
+    def shut(self, until: float) -> None:
+        """Nobody calls before this moment, at the least."""
+        self._connection.execute(
+            "INSERT INTO gates VALUES (?, ?) ON CONFLICT (client) DO UPDATE SET until = max(until, excluded.until)",
+            (self._client, until),
+        )
+
+
+class SharedPace:
+    """See ports.Pace. The mutable state is the call log's file, the limiter's level, and the order of waiters."""
+
+    def __init__(self, log: CallLog, rate: Rate, clock: Clock, longest_wait_s: float = 300.0) -> None:
+        self._log = log
+        self._clock = clock
+        self._longest_wait_s = longest_wait_s
+        burst = min(BURST, rate.calls)
+        self._spacing = AsyncLimiter(burst, burst * rate.window_s / rate.calls)
+        self._turn = asyncio.Lock()  # waiters go in the order in which they came
+        self.throttles = 0
+
+    @asynccontextmanager
+    async def slot(self) -> AsyncIterator["GrantedSlot"]:
+        slot = GrantedSlot(await self._granted())
+        try:
+            yield slot
+        finally:
+            if slot.used:
+                self._log.ended(slot.number, self._now())
+            else:
+                self._log.unused(slot.number)
+
+    async def _granted(self) -> int:
+        async with self._turn:
+            await self._spacing.acquire()
+            while True:
+                number, wait_s = self._log.admit(self._now())
+                if number:
+                    return number
+                await self._clock.sleep(wait_s)
+
+    def throttled(self, wait_s: float) -> None:
+        self.throttles += 1
+        if wait_s > self._longest_wait_s:
+            until = self._clock.now().timestamp() + wait_s
+            self._log.shut(until)
+            raise TargetDown(
+                f"The target asks to wait {wait_s / 60:.0f} minutes (429).", "Run importer resume after that time."
+            )
+        self._log.shut(self._now() + wait_s * (1 + 0.1 * random.random()))
+
+    def told(self, allowed: int, count: int, reset_s: float) -> None:
+        # Only calls that are not in our own log can make the server's count larger than ours: someone else uses the
+        # limit too. Our own calls are paced by the log already; obeying the header for them would waste the window.
+        if count >= allowed and count > self._log.counted() and 0 < reset_s <= self._longest_wait_s:
+            self._log.shut(self._now() + reset_s)
+
+    def _now(self) -> float:
+        return self._clock.now().timestamp()
+
+
+class GrantedSlot:
+    """See ports.Slot."""
+
+    def __init__(self, number: int) -> None:
+        self.number = number
+        self.used = True
+
+    def unused(self) -> None:
+        self.used = False
+
+
+def _alive(process: int) -> bool:
+    try:
+        os.kill(process, 0)
+    except ProcessLookupError:
+        return False
+    except OSError:
+        return True
+    return True

@@ -1,0 +1,252 @@
+"""The founding `tasks` API, as shared wire facts: paths, payloads, paging, the search grammar. Decides nothing about rows."""
+
+import json
+import re
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, Mapping, Sequence
+from datetime import datetime
+from typing import Any
+from urllib.parse import quote
+
+from importer.core.errors import Forbidden, TargetDown
+from importer.core.facts import Content, QueueFact, TaskFact
+from importer.core.outcomes import Answer, Conflict, Created, Lost, NotDone, Refused
+from importer.core.report import AuditEntry
+from importer.core.task import TaskRequest
+from importer.ports import AuditTrail
+from importer.targets.exchange import Exchange, Reply, denied
+from importer.targets.limits import TASKS
+
+SOURCE = "api-integration"
+TERMS_MOST = 50
+QUERY_BYTES_MOST = 6000
+"""Servers commonly stop at 8 kB of URL; accented IDs are six bytes a character once encoded."""
+PAGE = 100
+AUDIT_PAGE = 25
+PAGES_MOST = 1000
+UUID = re.compile(r"[0-9a-fA-F]{8}(?:-[0-9a-fA-F]{4}){3}-[0-9a-fA-F]{12}")
+OWN_ATTRIBUTES = frozenset({"externalId", "source", "createdAt"})
+REFUSALS = range(400, 500)
+
+
+class TasksTarget:
+    """See ports.Target."""
+
+    name = "tasks"
+    limits = TASKS
+
+    def __init__(self, exchange: Exchange) -> None:
+        self._exchange = exchange
+        self.posts = exchange.posts
+        self._all_queues: tuple[QueueFact, ...] | None = None
+
+    async def close(self) -> None:
+        await self._exchange.close()
+
+    async def log_in(self, scopes: Sequence[str]) -> None:
+        await self._exchange.log_in(scopes)
+
+    # Payloads
+
+    def payload(self, request: TaskRequest, queue_id: str) -> dict[str, Any]:
+        return {
+            "type": request["type"],
+            "description": request["description"],
+            "state": "new",
+            "routingData": {"queueId": queue_id, "priority": request["priority"]},
+            "customAttributes": {**request["attributes"], "externalId": request["external_id"], "source": SOURCE},
+        }
+
+    def opened(self, payload: Mapping[str, Any], run: str, created_at: datetime) -> str:
+        created = created_at.strftime("%Y-%m-%dT%H:%M:%SZ")
+        attributes = {**payload["customAttributes"], "createdAt": created, "importRun": run}
+        return json.dumps({**payload, "customAttributes": attributes}, ensure_ascii=False, separators=(",", ":"))
+
+    def content(self, payload: Mapping[str, Any]) -> Content:
+        """Also of a task that the target shows: what it leaves out, or shows in another shape, is left out here."""
+        routing = payload.get("routingData")
+        attributes = payload.get("customAttributes")
+        content = {name: payload[name] for name in ("type", "description") if name in payload}
+        if isinstance(routing, dict):
+            content |= {
+                ours: routing[name]
+                for ours, name in (("queue", "queueId"), ("priority", "priority"))
+                if name in routing
+            }
+        if isinstance(attributes, dict):
+            content |= {f"attribute {n}": value for n, value in attributes.items() if n not in OWN_ATTRIBUTES}
+        return content
+
+    # Queues
+
+    async def queues(self, named: Sequence[str]) -> Mapping[str, tuple[QueueFact, ...]]:
+        return {name: await self._queue(name) for name in named}
+
+    async def _queue(self, name: str) -> tuple[QueueFact, ...]:
+        if UUID.fullmatch(name):
+            reply = await self._exchange.get(f"/api/v2/queues/{quote(name.lower(), safe='')}", needs="queue:view")
+            return (_queue_fact(_object(reply, "queue")),) if reply.status == 200 else _none(reply)
+        path = f"/api/v2/queues?name={quote(name, safe='')}"
+        found = [_queue_fact(each) async for each in self._pages(path, PAGE, "queue:view")]
+        exact = _named(found, name)
+        # A server may match names by its own rules; ours (without case) has the last word.
+        return exact or _named(await self._listed(), name)
+
+    async def queue_names(self) -> tuple[str, ...]:
+        return tuple(queue.name for queue in await self._listed())
+
+    async def _listed(self) -> tuple[QueueFact, ...]:
+        if self._all_queues is None:
+            pages = self._pages("/api/v2/queues?", PAGE, "queue:view")
+            self._all_queues = tuple([_queue_fact(each) async for each in pages])
+        return self._all_queues
+
+    # Tasks
+
+    async def find(self, external_ids: Sequence[str]) -> Mapping[str, tuple[TaskFact, ...]]:
+        found: dict[str, dict[str, TaskFact]] = {}
+        wanted = set(external_ids)
+        for query in _queries("customAttributes.externalId", external_ids):
+            async for task in self._pages(f"/api/v2/tasks?query={query}", PAGE, "task:view"):
+                fact = self._task_fact(task)
+                if fact is not None and fact.external_id in wanted:
+                    found.setdefault(fact.external_id, {})[fact.task_id] = fact
+        return {external_id: tuple(tasks.values()) for external_id, tasks in found.items()}
+
+    def _task_fact(self, task: Mapping[str, Any]) -> TaskFact | None:
+        attributes = task.get("customAttributes")
+        external_id = attributes.get("externalId") if isinstance(attributes, dict) else None
+        task_id = task.get("id")
+        if not isinstance(external_id, str) or not isinstance(task_id, str):
+            return None
+        return TaskFact(task_id, external_id, self.content(task), str(task.get("state") or ""))
+
+    async def create(self, payload: str, external_id: str, claim: Callable[[], Awaitable[bool]]) -> Answer | None:
+        key = external_id if external_id.isascii() and external_id.isprintable() else quote(external_id)
+        reply = await self._exchange.post("/api/v2/tasks", payload, {"Idempotency-Key": key}, claim)
+        return _answer(reply) if isinstance(reply, Reply) else reply
+
+    async def states(self, task_ids: Sequence[str]) -> Mapping[str, str]:
+        states: dict[str, str] = {}
+        for query in _queries("id", task_ids):
+            async for task in self._pages(f"/api/v2/tasks?query={query}", PAGE, "task:view"):
+                if isinstance(task.get("id"), str) and isinstance(task.get("state"), str):
+                    states[task["id"]] = task["state"]
+        missing = [task_id for task_id in task_ids if task_id not in states]
+        if missing and len(missing) == len(task_ids) <= 3:
+            # The search index may have lost sight of a few; the task itself can still be asked for.
+            for task_id in missing:
+                reply = await self._exchange.get(f"/api/v2/tasks/{quote(task_id, safe='')}", needs="task:view")
+                if reply.status == 200 and isinstance(reply.body, dict) and isinstance(reply.body.get("state"), str):
+                    states[task_id] = reply.body["state"]
+        return states
+
+    # Audits
+
+    async def audits(self, task_id: str) -> AuditTrail:
+        path = f"/api/v2/audits?entityId={quote(task_id, safe='')}"
+        entries: dict[str, AuditEntry] = {}
+        try:
+            async for each in self._pages(path, AUDIT_PAGE, "audit:view"):
+                entry = _audit_entry(each, len(entries))
+                entries.setdefault(entry.id, entry)
+        except Forbidden as problem:
+            return AuditTrail((), denied=str(problem))
+        return AuditTrail(tuple(sorted(entries.values(), key=lambda entry: entry.at)))
+
+    # Paging
+
+    async def _pages(self, path: str, size: int, needs: str) -> AsyncIterator[dict[str, Any]]:
+        """The entities of all pages. The end is at `total`, at `pageCount`, or at the first page that is not full."""
+        seen = 0
+        join = "" if path.endswith("?") else "&" if "?" in path else "?"
+        for number in range(1, PAGES_MOST + 1):
+            reply = await self._exchange.get(f"{path}{join}pageNumber={number}&pageSize={size}", needs=needs)
+            page = _object(reply, "page") if reply.status == 200 else None
+            if page is None:
+                raise TargetDown(f"A list could not be read ({reply.status}: {reply.problem}).", "Try again later.")
+            entities = page.get("entities")
+            rows = [each for each in entities if isinstance(each, dict)] if isinstance(entities, list) else []
+            for each in rows:
+                yield each
+            seen += len(rows)
+            if len(rows) < size or _reached(page.get("total"), seen) or _reached(page.get("pageCount"), number):
+                return
+        raise TargetDown(f"A list has more than {PAGES_MOST} pages.", "Ask the service's support.")
+
+
+def _answer(reply: Reply) -> Answer:
+    """What the answer to a POST proves."""
+    body = reply.body if isinstance(reply.body, dict) else {}
+    task_id = body.get("id")
+    if reply.status in (200, 201):
+        if isinstance(task_id, str) and task_id:
+            return Created(task_id, str(body.get("state") or ""), body, reply.correlation_id)
+        return Lost(f"the answer {reply.status} has no task ID", reply.status, reply.correlation_id)
+    if reply.status == 403:
+        raise denied(reply, "task:create")
+    if reply.status == 409:
+        return Conflict(reply.problem, reply.correlation_id)
+    if reply.status == 429:
+        return NotDone("over the rate limit")
+    if reply.status in REFUSALS and reply.status != 408:
+        return Refused(reply.status, reply.problem, reply.correlation_id)
+    return Lost(f"{reply.status}: {reply.problem}", reply.status, reply.correlation_id)
+
+
+def _queries(field: str, values: Sequence[str]) -> Iterator[str]:
+    """Search queries for all values, percent-encoded: at most 50 terms and 6 kB each. Quotes are doubled."""
+    terms: list[str] = []
+    size = 0
+    for value in values:
+        doubled = value.replace("'", "''")
+        term = quote(f"{field} eq '{doubled}'", safe="")
+        if terms and (len(terms) == TERMS_MOST or size + len(term) > QUERY_BYTES_MOST):
+            yield "%20or%20".join(terms)
+            terms, size = [], 0
+        terms.append(term)
+        size += len(term) + len("%20or%20")
+    if terms:
+        yield "%20or%20".join(terms)
+
+
+def _object(reply: Reply, what: str) -> dict[str, Any]:
+    if not isinstance(reply.body, dict):
+        raise TargetDown(f"The answer is not a {what} ({reply.status}).", "Check that the API's address is right.")
+    return reply.body
+
+
+def _none(reply: Reply) -> tuple[QueueFact, ...]:
+    if reply.status == 404:
+        return ()
+    raise TargetDown(f"A queue could not be read ({reply.status}: {reply.problem}).", "Try again later.")
+
+
+def _queue_fact(queue: Mapping[str, Any]) -> QueueFact:
+    members, limit = queue.get("members"), queue.get("maxMembers")
+    return QueueFact(
+        id=str(queue.get("id") or ""),
+        name=str(queue.get("name") or queue.get("id") or ""),
+        status=str(queue.get("status") or "open").lower(),
+        limit=limit if isinstance(limit, int) and not isinstance(limit, bool) else None,
+        members=len(members) if isinstance(members, list) else None,
+    )
+
+
+def _named(queues: Sequence[QueueFact], name: str) -> tuple[QueueFact, ...]:
+    wanted = name.strip().casefold()
+    return tuple({queue.id: queue for queue in queues if queue.name.strip().casefold() == wanted}.values())
+
+
+def _audit_entry(entry: Mapping[str, Any], number: int) -> AuditEntry:
+    diff = entry.get("diff")
+    return AuditEntry(
+        id=str(entry.get("id") or f"#{number}"),
+        action=str(entry.get("action") or ""),
+        actor=str(entry.get("actorId") or ""),
+        at=str(entry.get("timestamp") or ""),
+        diff=diff if isinstance(diff, dict) else {},
+    )
+
+
+def _reached(limit: Any, count: int) -> bool:
+    return isinstance(limit, int) and not isinstance(limit, bool) and count >= limit

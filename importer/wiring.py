@@ -1,0 +1,155 @@
+"""Wiring: the one place that names implementations. Heavy modules are imported inside, by the commands that need them."""
+
+import getpass
+import hashlib
+import json
+import os
+import subprocess
+import sys
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from importer.core.errors import AlreadyRunning, ImporterError, SettingsError
+from importer.core.plan import Environment
+from importer.core.task import Limits
+from importer.settings import Settings
+
+if TYPE_CHECKING:
+    from importer.ledgers.lock import SubmissionLock
+    from importer.ledgers.plans import PlanFolder
+    from importer.ports import Clock, Ledger, Target
+
+TARGETS = ("tasks",)
+SANDBOX_START_S = 30.0
+
+
+@dataclass(frozen=True, slots=True)
+class Connection:
+    """A target, ready to be called, and the environment that it stands for."""
+
+    target: "Target"
+    environment: Environment
+    close: Callable[[], None]
+
+
+def limits(settings: Settings) -> Limits:
+    """What the target accepts; asks nobody."""
+    from importer.targets.limits import TASKS
+
+    name = settings.text("target")
+    if name not in TARGETS:
+        raise SettingsError(f"The target {name} is unknown.", f"Use one of: {', '.join(TARGETS)}.")
+    return TASKS
+
+
+def clock() -> "Clock":
+    """The machine's clock."""
+    from importer.clock import SystemClock
+
+    return SystemClock()
+
+
+def ledger(settings: Settings) -> "Ledger":
+    """The ledger in the state folder. Raises LedgerError."""
+    from importer.ledgers.sqlite import SqliteLedger
+
+    return SqliteLedger(settings.state_dir / "ledger.sqlite")
+
+
+def plans(settings: Settings) -> "PlanFolder":
+    """The plans in the state folder."""
+    from importer.ledgers.plans import PlanFolder
+
+    return PlanFolder(settings.state_dir / "plans")
+
+
+def submission_lock(settings: Settings) -> "SubmissionLock":
+    """The lock of this ledger and OAuth client (or sandbox)."""
+    from importer.ledgers.lock import SubmissionLock
+
+    key = "sandbox" if settings.sandbox else "|".join((settings.endpoints[0], settings.credentials[0]))
+    return SubmissionLock(settings.state_dir / "locks", hashlib.sha256(key.encode()).hexdigest()[:16])
+
+
+def preparer() -> str:
+    """Who sits in front of the screen, as the system knows it."""
+    try:
+        return getpass.getuser()
+    except (OSError, KeyError):
+        return f"uid {os.getuid()}" if hasattr(os, "getuid") else "unknown"
+
+
+@contextmanager
+def connected(settings: Settings) -> Iterator[Connection]:
+    """The target that the settings name; with `--sandbox`, a sandbox process that ends with this one."""
+    limits(settings)
+    if not settings.sandbox:
+        api_url, login_url = settings.endpoints
+        client_id, secret = settings.credentials
+        environment = Environment(settings.text("target"), origin_of(api_url), client_id)
+        yield _connection(settings, api_url, login_url, client_id, secret, environment)
+        return
+    with sandbox_process(settings.state_dir / "sandbox") as ready:
+        environment = Environment(settings.text("target"), f"sandbox:{ready['world']}", ready["client_id"])
+        yield _connection(
+            settings, ready["api_url"], ready["login_url"], ready["client_id"], ready["client_secret"], environment
+        )
+
+
+def origin_of(api_url: str) -> str:
+    """Scheme, host and port."""
+    from urllib.parse import urlsplit
+
+    parts = urlsplit(api_url)
+    return f"{parts.scheme}://{parts.netloc}".lower()
+
+
+def _connection(
+    settings: Settings, api_url: str, login_url: str, client_id: str, secret: str, environment: Environment
+) -> Connection:
+    from importer.targets.exchange import Credentials, Endpoints, Exchange, Timeouts
+    from importer.targets.pace import CallLog, Rate, SharedPace
+    from importer.targets.tasks import TasksTarget
+
+    time = clock()
+    rate = Rate(*settings.rate)
+    calls = CallLog(settings.state_dir / "pace.sqlite", f"{environment.origin}|{client_id}", rate)
+    pace = SharedPace(calls, rate, time)
+    timeouts = Timeouts(total_s=settings.seconds("timeout"))
+    exchange = Exchange(Endpoints(api_url, login_url), Credentials(client_id, secret), pace, time, timeouts)
+    return Connection(TasksTarget(exchange), environment, calls.close)
+
+
+@contextmanager
+def sandbox_process(folder: Path, *arguments: str) -> Iterator[dict[str, Any]]:
+    """A sandbox of its own process, its world kept in `folder`. It ends when this process does, however that happens."""
+    folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+    command = [sys.executable, "-m", "importer.sandbox", "--port", "0", "--until-stdin-closes"]
+    command += ["--world", str(folder / "world.jsonl"), *arguments]
+    with (folder / "sandbox.log").open("wb") as errors:
+        process = subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=errors)
+    try:
+        assert process.stdout is not None
+        line = process.stdout.readline()
+        if not line:
+            raise _not_started(folder, process.wait(SANDBOX_START_S))
+        yield json.loads(line)
+    finally:
+        assert process.stdin is not None
+        process.stdin.close()
+        try:
+            process.wait(5)
+        except subprocess.TimeoutExpired:
+            process.kill()
+            process.wait()
+
+
+def _not_started(folder: Path, code: int) -> ImporterError:
+    words = (folder / "sandbox.log").read_text("utf-8", "replace").strip().splitlines()
+    reason = words[-1] if words else f"exit code {code}"
+    if "use" in reason or "lock" in reason:
+        return AlreadyRunning(f"The sandbox's world is in use: {reason}", "Wait, or use another --state-dir.")
+    return SettingsError(f"The sandbox did not start: {reason}", f"See {folder / 'sandbox.log'}.")

@@ -1,0 +1,1 @@
+"""Tests of the sandbox: each over a real socket, or of a pure part."""
