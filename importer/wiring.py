@@ -129,8 +129,12 @@ def sandbox_process(folder: Path, *arguments: str) -> Iterator[dict[str, Any]]:
     folder.mkdir(mode=0o700, parents=True, exist_ok=True)
     command = [sys.executable, "-m", "importer.sandbox", "--port", "0", "--until-stdin-closes"]
     command += ["--world", str(folder / "world.jsonl"), *arguments]
+    # The sandbox makes its own credentials: real ones have no business in a child's environment.
+    environment = {name: value for name, value in os.environ.items() if not name.startswith("GENESYS")}
     with (folder / "sandbox.log").open("wb") as errors:
-        process = subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=errors)
+        process = subprocess.Popen(
+            command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=errors, env=environment
+        )
     try:
         assert process.stdout is not None
         line = process.stdout.readline()

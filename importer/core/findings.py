@@ -63,6 +63,7 @@ CATALOGUE: dict[str, Code] = {
     "F113": Code(_E, "The workbook has no visible sheet with rows.", "Unhide the sheet, or name one with --sheet.", "Only visible sheets are read unless one is named."),
     "F114": Code(_E, "The quote opened at line {line} is never closed.", "Close the quote, or export the file again from your spreadsheet program.", "Everything after an open quote would end up in one cell."),
     "F115": Code(_E, "A text cannot be decoded as {encoding}: {problem}.", "Save the file as CSV UTF-8.", "The bytes do not fit the encoding that the file announces or that was found."),
+    "F116": Code(_E, "The file was changed while it was read.", "Close it in other programs and try again.", "Its hash before and after reading differ, so what was read may be half of each."),
     "F201": Code(_W, "The encoding is not marked; {encoding} was assumed.", "Check accented letters in the preview, or save the file as CSV UTF-8.", "A CSV file does not tell its encoding. UTF-8 is recognised for certain; anything else is a guess, so it is said."),
     "F202": Code(_N, "{count} blank lines were skipped.", "Nothing to do.", "Blank lines are counted and left out; line numbers stay those of the spreadsheet."),
     "F203": Code(_N, "{count} other sheets were not read: {sheets}.", "Choose another with --sheet.", "One sheet is read: the first visible one, or the one named by --sheet."),

@@ -9,7 +9,6 @@ import codecs
 from collections.abc import Iterator
 from typing import BinaryIO, cast
 
-from importer.core.errors import FileRefused
 from importer.core.findings import Finding, finding, listed
 from importer.core.rows import Row, Sheet, cell_address
 from importer.ports import Reading, ReadOptions
@@ -86,7 +85,7 @@ def _load_plain(
         raise damaged("its sheet cannot be understood") from error
 
 
-class _FastReaderFailed(Exception):  # noqa: N818 - not an error yet: the careful way is tried
+class _FastReaderFailed(Exception):
     pass
 
 

@@ -9,6 +9,7 @@ import re
 import zipfile
 from collections.abc import Iterable
 
+from importer.core.rows import column_letter
 from importer.sources.xlsx_book import Book, BookSheet, is_true
 from importer.sources.xlsx_package import Package, damaged
 from importer.sources.xlsx_scan import check_place, column_number
@@ -176,7 +177,7 @@ class _SheetWriter:
         if reference is None:
             self._column += 1
             check_place(self._line, self._column)
-            return self._column, f"{_letters(self._column)}{self._line}"
+            return self._column, f"{column_letter(self._column)}{self._line}"
         match = REFERENCE.fullmatch(reference)
         if match is None:
             raise damaged("a cell has no sound address")
@@ -209,8 +210,9 @@ def _typed(kind: str, value: str | None, formula: str, strings: list[str]) -> st
     if kind == "inlineStr":
         return f' t="inlineStr">{formula}<is><t xml:space="preserve">{_escaped(value)}</t></is>'
     if kind == "e":
-        known = value in KNOWN_ERRORS
-        return f' t="{"e" if known else "str"}"{"" if known else ' e="1"'}>{formula}<v>{_escaped(value)}</v>'
+        # The attribute `e` is ours: the fast reader refuses errors newer than itself, such as #SPILL!.
+        mark = "e" if value in KNOWN_ERRORS else 'str" e="1'
+        return f' t="{mark}">{formula}<v>{_escaped(value)}</v>'
     if kind == "b":
         value = "0" if value.strip().lower() in ("0", "false", "") else "1"
     elif kind == "n":
@@ -237,9 +239,3 @@ def _escaped(text: str) -> str:
 def _digits(attributes: Attributes, name: str) -> str:
     value = attributes.get(name, "0")
     return value if value.isdecimal() else "0"
-
-
-def _letters(column: int) -> str:
-    from importer.core.rows import column_letter
-
-    return column_letter(column)

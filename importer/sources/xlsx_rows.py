@@ -42,7 +42,7 @@ class SheetRows:
         patches = self._detail.patches
         offset = self._values.start[1] if self._values.start else 0
         waiting = line = 0
-        for line, values in enumerate(self._values.iter_rows(), 1):  # noqa: B007 - used below for the lines that follow
+        for line, values in enumerate(self._values.iter_rows(), 1):
             texts = [value if type(value) is str else self._text(value) for value in values]
             found = patches.of(line) if patches else []
             if not found and not "".join(texts).strip():

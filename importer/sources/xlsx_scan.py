@@ -35,7 +35,7 @@ UNTRIMMED = re.compile(rb"<t>(?:\s|[^<]*\s</t>)")
 CONTENT = rb"([^>]*)>\s*(?:(<f)(?:[^>]*/>|[^>]*>[^<]*</f>)\s*)?(?:<v(?:/>|[^>]*>([^<]*)</v>))?"
 
 
-class NeedsCare(Exception):  # noqa: N818 - not an error: the careful way is taken
+class NeedsCare(Exception):
     """The XML is not written as the search expects; it may be sound all the same."""
 
 
@@ -221,7 +221,7 @@ def _note_cells(piece: bytes, pattern: re.Pattern[bytes], shapes: dict[int, Shap
 
 def _patch(
     attributes: dict[bytes, bytes], formula: bool, value: bytes | None, shapes: dict[int, Shape]
-) -> Patch | None:  # noqa: FBT001
+) -> Patch | None:
     kind = attributes.get(b"t", b"n")
     if kind == b"e" or b"e" in attributes:
         return Patch(text=_text(value or b""), code="V320")

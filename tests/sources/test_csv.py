@@ -58,8 +58,8 @@ def test_encoding_of_a_tiny_latin_file_is_western_and_said() -> None:
 )
 def test_encoding_of_other_texts_is_guessed_and_said(encoding: str, text: str) -> None:
     """Common encodings without a mark give the right text, and a warning that it was a guess."""
-    read = read_csv("".join(f"{n};{text}\n" for n in range(20)).encode(encoding))
-    assert read.cells[7] == ["7", text]
+    read = read_csv(("id;text\n" + "".join(f"{n};{text}\n" for n in range(20))).encode(encoding))
+    assert read.cells[8] == ["7", text]
     assert read.codes[0] == "F201"
 
 
@@ -217,7 +217,8 @@ def test_rows_come_back_as_a_writer_wrote_them(
     """What any CSV writer writes, under a header row and in a declared dialect, is read back cell for cell."""
     text = io.StringIO(newline="")
     text.write(f"sep={delimiter}{end}")
-    quoting = stdlib_csv.QUOTE_ALL if quote_all else stdlib_csv.QUOTE_MINIMAL
+    # Python 3.11 leaves a line break in a cell unquoted where it is not the line's own end
+    quoting = stdlib_csv.QUOTE_ALL if quote_all or end != "\r\n" else stdlib_csv.QUOTE_MINIMAL
     writer = stdlib_csv.writer(text, delimiter=delimiter, lineterminator=end, quoting=quoting)
     writer.writerows([["id", "queue", "text"], *rows])
     read = read_csv(text.getvalue())

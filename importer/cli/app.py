@@ -1,0 +1,271 @@
+"""The command tree: one function a command, each with its help. The work is done in the modules beside this one."""
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+EXIT_CODES = """
+Exit codes: 0 done, all rows fine (or nothing to do) · 1 unexpected failure, the message names the log · 2 wrong usage,
+settings or unreadable file · 3 rows with errors were found (check, preview) · 4 approval missing, or plan altered or
+stale · 5 the run finished, some rows were not created · 6 not authorised: credentials or scope · 7 service
+unavailable, resume will continue · 8 another run holds the lock · 130/143 interrupted, resume will continue
+"""
+
+app = typer.Typer(
+    name="importer",
+    help="Turns spreadsheets of task requests into Genesys Cloud tasks: previewed, approved, created exactly once, followed to the end.",
+    epilog=EXIT_CODES,
+    rich_markup_mode=None,
+    pretty_exceptions_enable=False,
+    no_args_is_help=True,
+    context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100},
+)
+plan_app = typer.Typer(help="Looks at plans.", rich_markup_mode=None, no_args_is_help=True)
+config_app = typer.Typer(help="Shows the settings in force.", rich_markup_mode=None, no_args_is_help=True)
+app.add_typer(plan_app, name="plan")
+app.add_typer(config_app, name="config")
+
+File = Annotated[Path, typer.Argument(help="A .csv, .xlsx or .xlsm file.", show_default=False)]
+Map = Annotated[str | None, typer.Option("--map", help="A mapping file (TOML).", metavar="FILE", show_default=False)]
+Sheet = Annotated[str | None, typer.Option("--sheet", help="The sheet to read; default: the first visible one.")]
+HeaderRow = Annotated[int | None, typer.Option("--header-row", min=1, help="The line of the headings; default: found.")]
+Skip = Annotated[str | None, typer.Option("--skip", help="Lines to leave out, such as 17,20-25.", metavar="LINES")]
+Out = Annotated[str | None, typer.Option("--out", help="The folder of reports; default: reports.", metavar="DIR")]
+Rate = Annotated[str | None, typer.Option("--rate", help="The cap: 300/min, 5/s, 300/4s; default: 300/min.")]
+Concurrency = Annotated[str | None, typer.Option("--concurrency", help="Calls in flight at most; default: 8.")]
+TrackOption = Annotated[
+    str | None,
+    typer.Option("--track", help="none, created (one look) or closed (to the end, then audits); default: closed."),
+]
+TrackFor = Annotated[
+    str | None, typer.Option("--track-for", help="How long to follow, such as 15m (the default without a terminal).")
+]
+NoAudit = Annotated[bool, typer.Option("--no-audit", help="Do not fetch audit entries.")]
+Yes = Annotated[bool, typer.Option("--yes", "-y", help="Do not ask.")]
+Sandbox = Annotated[bool, typer.Option("--sandbox", help="Use the built-in sandbox; no account is needed.")]
+Profile = Annotated[str | None, typer.Option("--profile", "-p", help="A profile of importer.toml.")]
+StateDir = Annotated[str | None, typer.Option("--state-dir", help="The folder of ledger and plans.", metavar="DIR")]
+Format = Annotated[str, typer.Option("--format", help="human or json.")]
+RequireApproval = Annotated[bool, typer.Option("--require-approval", help="Run approved plans alone.")]
+Run = Annotated[str | None, typer.Argument(help="A run's ID, or its beginning.", show_default=False)]
+OneRun = Annotated[str, typer.Argument(help="A run's ID, or its beginning.", show_default=False)]
+PlanName = Annotated[str, typer.Argument(help="A plan's ID (or its beginning) or file.", show_default=False)]
+
+
+@app.callback(invoke_without_command=True)
+def importer(
+    version: Annotated[bool, typer.Option("--version", help="Print the version.", is_eager=True)] = False,
+) -> None:
+    """Turns spreadsheets of task requests into Genesys Cloud tasks."""
+    if version:
+        from importer import __version__
+
+        typer.echo(__version__)
+        raise typer.Exit
+
+
+@app.command()
+def check(
+    file: File, map: Map = None, sheet: Sheet = None, header_row: HeaderRow = None, skip: Skip = None,  # noqa: A002
+    profile: Profile = None, state_dir: StateDir = None, format: Format = "human",  # noqa: A002
+) -> int:  # fmt: skip
+    """Judges a file offline: headings, values, repeats. Sends nothing and needs no credentials."""
+    from importer.cli import look
+
+    flags = {"map": map, "state_dir": state_dir}
+    return look.check(file, look.Asked(sheet, header_row, skip), flags, profile, format)
+
+
+@app.command()
+def preview(
+    file: File, map: Map = None, sheet: Sheet = None, header_row: HeaderRow = None, skip: Skip = None,  # noqa: A002
+    out: Out = None, rate: Rate = None, sandbox: Sandbox = False, profile: Profile = None,
+    state_dir: StateDir = None, format: Format = "human",  # noqa: A002
+) -> int:  # fmt: skip
+    """Judges a file against the target's queues and tasks; writes a plan and two reports. Changes nothing there."""
+    from importer.cli import look
+
+    flags = {"map": map, "out": out, "rate": rate, "sandbox": sandbox or None, "state_dir": state_dir}
+    return look.preview(file, look.Asked(sheet, header_row, skip), flags, profile, format)
+
+
+@app.command()
+def run(
+    source: Annotated[str, typer.Argument(help="A plan (ID or file), or a .csv/.xlsx file.", show_default=False)],
+    map: Map = None, sheet: Sheet = None, header_row: HeaderRow = None, skip: Skip = None,  # noqa: A002
+    out: Out = None, rate: Rate = None, concurrency: Concurrency = None, track: TrackOption = None,
+    track_for: TrackFor = None, no_audit: NoAudit = False, require_approval: RequireApproval = False,
+    yes: Yes = False, sandbox: Sandbox = False, profile: Profile = None, state_dir: StateDir = None,
+    format: Format = "human",  # noqa: A002
+) -> int:  # fmt: skip
+    """Creates the tasks of a plan, or of a file after a preview and a question; follows them; writes the results."""
+    from importer.cli import look, send
+
+    flags = {
+        "map": map, "out": out, "rate": rate, "concurrency": concurrency, "track": track, "track_for": track_for,
+        "audit": False if no_audit else None, "require_approval": require_approval or None,
+        "sandbox": sandbox or None, "state_dir": state_dir,
+    }  # fmt: skip
+    return send.run(source, look.Asked(sheet, header_row, skip), flags, profile, format, yes=yes)
+
+
+@app.command()
+def resume(
+    run: Run = None, out: Out = None, rate: Rate = None, concurrency: Concurrency = None, track: TrackOption = None,
+    track_for: TrackFor = None, no_audit: NoAudit = False, sandbox: Sandbox = False, profile: Profile = None,
+    state_dir: StateDir = None, format: Format = "human",  # noqa: A002
+) -> int:  # fmt: skip
+    """Carries a run on after any end; without RUN all unfinished ones, oldest first."""
+    from importer.cli import send
+
+    flags = {
+        "out": out, "rate": rate, "concurrency": concurrency, "track": track, "track_for": track_for,
+        "audit": False if no_audit else None, "sandbox": sandbox or None, "state_dir": state_dir,
+    }  # fmt: skip
+    return send.resume(run, flags, profile, format)
+
+
+@app.command()
+def track(
+    run: OneRun, out: Out = None, rate: Rate = None, track: TrackOption = None, track_for: TrackFor = None,
+    no_audit: NoAudit = False, sandbox: Sandbox = False, profile: Profile = None, state_dir: StateDir = None,
+    format: Format = "human",  # noqa: A002
+) -> int:  # fmt: skip
+    """Follows the states of a run's tasks later, tomorrow too, and fills the results further."""
+    from importer.cli import send
+
+    flags = {
+        "out": out, "rate": rate, "track": track, "track_for": track_for, "audit": False if no_audit else None,
+        "sandbox": sandbox or None, "state_dir": state_dir,
+    }  # fmt: skip
+    return send.track(run, flags, profile, format)
+
+
+@app.command()
+def report(
+    run: OneRun, out: Out = None, results: Annotated[str, typer.Option("--results", help="xlsx, json or csv; default: xlsx and json.")] = "",
+    profile: Profile = None, state_dir: StateDir = None, format: Format = "human",  # noqa: A002
+) -> int:  # fmt: skip
+    """Writes the reports of a run again, at any time."""
+    from importer.cli import books
+
+    return books.report(run, results, {"out": out, "state_dir": state_dir}, profile, format)
+
+
+@app.command()
+def status(run: Run = None, profile: Profile = None, state_dir: StateDir = None, format: Format = "human") -> int:  # noqa: A002
+    """Shows how far a run is; without RUN the newest."""
+    from importer.cli import books
+
+    return books.status(run, {"state_dir": state_dir}, profile, format)
+
+
+@app.command()
+def runs(profile: Profile = None, state_dir: StateDir = None, format: Format = "human") -> int:  # noqa: A002
+    """Lists all runs."""
+    from importer.cli import books
+
+    return books.runs({"state_dir": state_dir}, profile, format)
+
+
+@app.command()
+def approve(
+    plan: PlanName,
+    comment: Annotated[str, typer.Option("--comment", help="Why; kept with the decision.")] = "",
+    reject: Annotated[bool, typer.Option("--reject", help="Reject instead.")] = False,
+    profile: Profile = None, state_dir: StateDir = None, format: Format = "human",  # noqa: A002
+) -> int:  # fmt: skip
+    """Records who approves exactly this plan, and when."""
+    from importer.cli import plans
+
+    return plans.approve(plan, comment, {"state_dir": state_dir}, profile, format, approved=not reject)
+
+
+@plan_app.command("show")
+def plan_show(plan: PlanName, profile: Profile = None, state_dir: StateDir = None, format: Format = "human") -> int:  # noqa: A002
+    """Shows what a plan would do."""
+    from importer.cli import plans
+
+    return plans.show(plan, {"state_dir": state_dir}, profile, format)
+
+
+@plan_app.command("verify")
+def plan_verify(plan: PlanName, profile: Profile = None, state_dir: StateDir = None, format: Format = "human") -> int:  # noqa: A002
+    """Checks that plan, file and mapping are what they were."""
+    from importer.cli import plans
+
+    return plans.verify(plan, {"state_dir": state_dir}, profile, format)
+
+
+@app.command("map")
+def map_file(file: File, sheet: Sheet = None, header_row: HeaderRow = None) -> int:
+    """Writes the draft of a mapping from the headings found to standard output."""
+    from importer.cli import look
+
+    return look.draft_mapping(file, look.Asked(sheet, header_row, None))
+
+
+@app.command()
+def explain(code: Annotated[str, typer.Argument(help="A code such as V304; without it, all codes.")] = "") -> int:
+    """Explains a code of the messages."""
+    from importer.cli import books
+
+    return books.explain(code)
+
+
+@app.command()
+def template(
+    out: Annotated[Path, typer.Option("--out", help="The workbook to write.")] = Path("tasks-template.xlsx"),
+    offline: Annotated[bool, typer.Option("--offline", help="Do not ask for the queues.")] = False,
+    sandbox: Sandbox = False, profile: Profile = None, state_dir: StateDir = None,
+) -> int:  # fmt: skip
+    """Writes a workbook to fill in: drop-downs, limits, an example row. Read without a mapping."""
+    from importer.cli import books
+
+    return books.template(out, {"sandbox": sandbox or None, "state_dir": state_dir}, profile, offline=offline)
+
+
+@app.command()
+def serve(
+    port: Annotated[int, typer.Option("--port", help="A port on 127.0.0.1.")] = 8765,
+    sandbox: Sandbox = False, profile: Profile = None, state_dir: StateDir = None,
+) -> int:  # fmt: skip
+    """Answers POST /api/preview and GET /api/schema on loopback: verdicts for task requests, without side effects."""
+    from importer.cli import doors
+
+    return doors.serve(port, {"sandbox": sandbox or None, "state_dir": state_dir}, profile)
+
+
+@app.command()
+def sandbox(
+    port: Annotated[int, typer.Option("--port", help="A port on 127.0.0.1; 0 takes a free one.")] = 0,
+    seed: Annotated[int | None, typer.Option("--seed", help="Makes the world repeatable.")] = None,
+    scenario: Annotated[
+        str | None, typer.Option("--scenario", help="calm, rate-limited, flaky, outage, or a TOML file.")
+    ] = None,
+    world: Annotated[Path | None, typer.Option("--world", help="A file that keeps the world.")] = None,
+) -> int:
+    """Runs the built-in server that stands for Genesys Cloud; prints its address and credentials as one JSON line."""
+    from importer.cli import doors
+
+    return doors.sandbox(port, seed, scenario, world)
+
+
+@app.command()
+def demo(out: Out = None) -> int:
+    """Shows the whole story on the sandbox, in about ten seconds."""
+    from importer.cli import demo as story
+
+    return story.demo(Path(out or "reports"))
+
+
+@config_app.command("show")
+def config_show(
+    origin: Annotated[bool, typer.Option("--origin", help="Say where each value came from.")] = False,
+    profile: Profile = None, state_dir: StateDir = None,
+) -> int:  # fmt: skip
+    """Prints the settings in force; secrets are masked."""
+    from importer.cli import books
+
+    return books.config(profile, {"state_dir": state_dir}, origin=origin)

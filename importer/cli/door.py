@@ -1,0 +1,75 @@
+"""The door: exceptions become messages and exit codes."""
+
+import os
+import sys
+import traceback
+from collections.abc import Sequence
+from pathlib import Path
+
+from importer.core.errors import ImporterError
+
+
+def guarded(arguments: Sequence[str]) -> int:
+    """Runs one command and gives its exit code."""
+    from importer.cli.app import app
+
+    _speak_utf8()
+    try:
+        result = app(list(arguments), standalone_mode=False)
+        sys.stdout.flush()
+        return result if isinstance(result, int) else 0
+    except ImporterError as problem:
+        from importer.cli.screen import tell_problem
+
+        tell_problem(problem, arguments)
+        return problem.exit_code
+    except (KeyboardInterrupt, BrokenPipeError) as stopped:
+        return _cut_off(stopped)
+    except Exception as problem:  # noqa: BLE001 - the door: it ends here, with a message and the log's path
+        return _unexpected(problem)
+
+
+def _speak_utf8() -> None:
+    """Signs that an old terminal or pipe cannot show become `?` instead of a crash."""
+    for stream in (sys.stdout, sys.stderr):
+        reconfigure = getattr(stream, "reconfigure", None)
+        if reconfigure is not None:
+            reconfigure(errors="replace")
+
+
+def _cut_off(stopped: BaseException) -> int:
+    if isinstance(stopped, BrokenPipeError):  # the reader of our output left; there is nobody to tell
+        os.dup2(os.open(os.devnull, os.O_WRONLY), 1)
+        return 1
+    print("Interrupted. Nothing is lost; carry on with: importer resume", file=sys.stderr)  # noqa: T201
+    return 130
+
+
+def _unexpected(problem: Exception) -> int:
+    """Usage errors of the command-line library speak for themselves; anything else is a bug, kept in a file."""
+    show = getattr(problem, "show", None)
+    code = getattr(problem, "exit_code", None)
+    if callable(show) and isinstance(code, int):
+        show()
+        return code
+    if type(problem).__name__ == "Abort":
+        print("Aborted.", file=sys.stderr)  # noqa: T201
+        return 130
+    path = _kept(problem)
+    print(f"✖ Unexpected failure: {type(problem).__name__}: {problem}", file=sys.stderr)  # noqa: T201
+    print(f"  fix Nothing that was sent is lost: importer resume carries on. Details: {path}", file=sys.stderr)  # noqa: T201
+    return 1
+
+
+def _kept(problem: Exception) -> str:
+    """Writes the traceback to a file, without the values of variables."""
+    folder = Path(os.environ.get("IMPORTER_STATE_DIR") or Path.cwd())
+    path = folder / "importer-failure.log"
+    try:
+        handle = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o600)
+        with os.fdopen(handle, "a", encoding="utf-8", errors="replace") as file:
+            traceback.print_exception(problem, file=file)
+    except OSError:
+        traceback.print_exception(problem)
+        return "above"
+    return str(path)

@@ -1,0 +1,34 @@
+"""serve and sandbox: commands that answer others."""
+
+import sys
+from collections.abc import Mapping as Table
+from pathlib import Path
+from typing import Any
+
+from importer.settings import load
+
+
+def serve(port: int, flags: Table[str, Any], profile: str | None) -> int:
+    """`importer serve`."""
+    from importer.web.server import serve as served
+    from importer.wiring import connected, ledger
+
+    settings = load(flags, profile)
+    book = ledger(settings)
+    try:
+        with connected(settings) as connection:
+            return served(port, connection, book)
+    finally:
+        book.close()
+
+
+def sandbox(port: int, seed: int | None, scenario: str | None, world: Path | None) -> int:
+    """`importer sandbox`."""
+    from importer.sandbox.server import SandboxOptions
+    from importer.sandbox.server import serve as served
+
+    print(
+        "the sandbox runs until Ctrl-C; set GENESYS_API_URL, GENESYS_LOGIN_URL and the credentials below",
+        file=sys.stderr,
+    )  # noqa: T201
+    return served(SandboxOptions(port=port, seed=seed, scenario=scenario, world=world))

@@ -1,0 +1,289 @@
+"""check, preview and map: commands that only look."""
+
+import time
+from collections.abc import Mapping as Table
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from importer.cli import screen
+from importer.core.errors import FileRefused, UsageError
+from importer.core.findings import Finding, finding
+from importer.core.plan import Preview, findings_record, short
+from importer.core.report import Causes, forecast, in_words
+from importer.flow.read import Choices
+from importer.ports import ReadOptions
+from importer.settings import Settings, load
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from importer.ports import Ledger, PlanDraft
+    from importer.wiring import Connection
+
+LINES_MOST = 100_000
+
+
+@dataclass(frozen=True, slots=True)
+class Asked:
+    """What the command line says about the file."""
+
+    sheet: str | None
+    header_row: int | None
+    skip: str | None
+
+    def choices(self, settings: Settings) -> Choices:
+        """The choices about rows. Raises UsageError."""
+        return Choices(settings.mapping, self.header_row, _lines(self.skip))
+
+
+def json_wanted(format_: str) -> bool:
+    """Whether stdout is to be one JSON object. Raises UsageError for another format than human and json."""
+    if format_ not in ("human", "json"):
+        raise UsageError(f"--format {format_} is unknown.", "Use human or json.")
+    return format_ == "json"
+
+
+def check(file: Path, asked: Asked, flags: Table[str, Any], profile: str | None, format_: str) -> int:
+    """`importer check`."""
+    from importer.flow.check import check as judged
+    from importer.sources.reader import open_source
+    from importer.wiring import limits
+
+    began = time.monotonic()
+    as_json = json_wanted(format_)
+    settings = load(flags, profile)
+    progress = screen.ProgressLine(quiet=as_json)
+    with open_source(file, ReadOptions(asked.sheet)) as reading:
+        found = judged(
+            reading, asked.choices(settings), limits(settings), lambda rows: progress("checked", {"rows": rows})
+        )
+    progress.end()
+    exit_code = 3 if found.counts["invalid"] or found.counts["duplicate"] else 0
+    if as_json:
+        body: dict[str, Any] = {"schema": "importer.check/1", "counts": found.counts, "warnings": found.warnings}
+        body |= {"reports": {}, "findings": findings_record(found.findings)}
+        body["problems"] = [cause_record(cause) for cause in found.causes]
+        screen.say_json(body | {"exit_code": exit_code, "seconds": _since(began)})
+        return exit_code
+    _tell_assumptions(file, found.header.matched, found.findings)
+    screen.show_causes(found.causes)
+    screen.say(f"checked {screen.harmless(file.name)}: {in_words(found.counts)}")
+    if found.warnings:
+        screen.say(f"{found.warnings:,} of the ready rows have warnings")
+    screen.say("Nothing was sent, and the target was not asked. Next: importer preview FILE")
+    return exit_code
+
+
+def preview(file: Path, asked: Asked, flags: Table[str, Any], profile: str | None, format_: str) -> int:
+    """`importer preview`."""
+    import asyncio
+
+    from importer.wiring import connected, ledger
+
+    began = time.monotonic()
+    as_json = json_wanted(format_)
+    settings = load(flags, profile)
+    _must_be_there(file)
+    book = ledger(settings)
+    try:
+        with connected(settings) as connection:
+            made = asyncio.run(previewed(file, asked, settings, connection, book, quiet=as_json))
+    finally:
+        book.close()
+    reports = preview_reports(settings, made)
+    counts = made.head.counts
+    exit_code = 3 if counts["invalid"] or counts["duplicate"] else 0
+    if as_json:
+        body: dict[str, Any] = {"schema": "importer.preview/1", "plan": made.about.plan, "digest": made.about.digest}
+        body |= {"counts": counts, "warnings": made.head.warnings, "reports": reports}
+        body["findings"] = findings_record(made.head.findings)
+        screen.say_json(body | {"exit_code": exit_code, "seconds": _since(began)})
+        return exit_code
+    show_preview(file, made, settings)
+    for path in reports.values():
+        screen.say(f"wrote {path}")
+    screen.say(f"Nothing has been sent. Next: importer run {made.about.plan}{sandbox_flag(settings)}")
+    return exit_code
+
+
+async def previewed(
+    file: Path, asked: Asked, settings: Settings, connection: "Connection", book: "Ledger", *, quiet: bool
+) -> Preview:
+    """Makes the plan of a file. Raises FileRefused, NotAuthorised, TargetDown."""
+    from importer.flow.preview import Origin, Previewing
+    from importer.flow.run import PREVIEW_SCOPES
+    from importer.sources.reader import fingerprint, open_source
+    from importer.wiring import clock, plans, preparer
+
+    progress = screen.ProgressLine(quiet=quiet)
+    sha256, size = fingerprint(file)
+    try:
+        with open_source(file, ReadOptions(asked.sheet)) as reading:
+            await connection.target.log_in(PREVIEW_SCOPES)
+            previewing = Previewing(connection.target, book, connection.environment, clock(), progress)
+            origin = Origin(str(file.absolute()), sha256, size, preparer())
+            draft = _Unchanged(plans(settings).draft(settings.mapping_file), file, sha256)
+            return await previewing.preview(reading, asked.choices(settings), origin, draft)
+    finally:
+        progress.end()
+        await connection.target.close()
+
+
+class _Unchanged:
+    """A draft that is finished only if the file is still what it was when it was read."""
+
+    def __init__(self, draft: "PlanDraft", file: Path, sha256: str) -> None:
+        self._file = file
+        self._sha256 = sha256
+        self._draft = draft
+        self.add = draft.add
+        self.discard = draft.discard
+
+    def finish(self, *arguments: Any, **named: Any) -> Preview:
+        from importer.sources.reader import fingerprint
+
+        if fingerprint(self._file)[0] != self._sha256:
+            raise FileRefused(finding("F116"))
+        return self._draft.finish(*arguments, **named)
+
+
+def preview_reports(settings: Settings, made: Preview) -> dict[str, str]:
+    """Writes the two reports of a plan; absolute paths by name, the plan's own among them."""
+    from importer.wiring import plans
+    from importer.writers import preview_json, preview_xlsx
+
+    plan = plans(settings).find(made.about.plan)
+    folder = Path(settings.text("out")).absolute() / f"plan-{made.about.plan}"
+    paths = {
+        "preview_xlsx": preview_xlsx.write_preview(folder, made, plan.rows, settings.rate),
+        "preview_json": preview_json.write_preview_json(folder, made, plan.rows, settings.rate),
+        "plan": plan.path,
+    }
+    return {name: str(path.absolute()) for name, path in paths.items()}
+
+
+def show_preview(file: Path, made: Preview, settings: Settings) -> None:
+    """The preview on the screen: what was assumed, problems by cause, the books, the forecast."""
+    from importer.wiring import plans
+
+    head = made.head
+    _tell_assumptions(file, head.matched, head.findings)
+    causes = Causes()
+    for row in plans(settings).find(made.about.plan).rows():
+        if row.findings:
+            causes.add(row.findings)
+    screen.show_causes(causes.ranked())
+    screen.say(f"previewed {screen.harmless(file.name)} for {head.environment}: {in_words(head.counts)}")
+    if head.warnings:
+        screen.say(f"{head.warnings:,} of the ready rows have warnings")
+    looked_up = sum(1 for queue in head.queues if queue["id"])
+    cost = forecast(head.counts, looked_up, *settings.rate)
+    screen.say(f"plan {made.about.plan}, digest {short(made.about.digest)}")
+    if head.counts["ready"]:
+        screen.say(f"forecast: about {cost['total']:,} calls, {cost['minutes']:g} minutes at {settings.text('rate')}")
+
+
+def draft_mapping(file: Path, asked: Asked) -> int:
+    """`importer map`: a draft from the headings found."""
+    from importer.core.columns import HEADER_SEARCHED, find_header, match_headings
+    from importer.core.mapping import Mapping
+    from importer.sources.reader import open_source
+
+    with open_source(file, ReadOptions(asked.sheet)) as reading:
+        rows = []
+        for row in reading.rows:
+            rows.append(row)
+            if len(rows) >= HEADER_SEARCHED or row.line == asked.header_row:
+                break
+    index = len(rows) - 1 if asked.header_row else find_header(rows, Mapping())
+    if index is None or not rows:
+        raise FileRefused(finding("F103"))
+    header = match_headings(rows[index], Mapping())
+    for line in _draft(file.name, header.headings, header.matched):
+        screen.say(line)
+    return 0
+
+
+def _draft(name: str, headings: tuple[str, ...], matched: dict[str, str]) -> "Iterator[str]":
+    from importer.core.columns import COLUMNS
+
+    yield f"# A mapping for {screen.harmless(name)}. Use it with --map FILE. Headings: see below."
+    yield "[columns]"
+    for column in COLUMNS:
+        found = matched.get(column.field)
+        start = "" if found else "# "
+        need = "required" if column.required else "optional"
+        yield f"{start}{column.field} = {_toml(found or 'HEADING')}  # {need}: {column.help}"
+    yield ""
+    yield "# [values.priority]   # what a cell says = what it means"
+    yield "# high = 90"
+    yield "# [constants]"
+    yield '# type = "email"'
+    yield ""
+    yield "[attributes]          # name on the task = heading or template; delete what is not wanted"
+    for heading in dict.fromkeys(headings):
+        if heading and heading not in matched.values():
+            yield f"# {_toml(_key(heading))} = {_toml(_escaped(heading))}"
+    yield ""
+    yield "[overflow]"
+    yield 'description = "refuse"   # or "shorten"'
+
+
+def _toml(text: str) -> str:
+    """A TOML basic string; JSON's escapes are TOML's."""
+    import json
+
+    return json.dumps(text, ensure_ascii=False).replace("\x7f", "\\u007f")
+
+
+def _escaped(heading: str) -> str:
+    return heading.replace("{", "{{").replace("}", "}}") if "{" in heading or "}" in heading else heading
+
+
+def _key(heading: str) -> str:
+    words = "".join(c if c.isalnum() else " " for c in heading).split()
+    return "".join([words[0].lower(), *(word.capitalize() for word in words[1:])]) if words else "attribute"
+
+
+def _tell_assumptions(file: Path, matched: dict[str, str], findings: tuple[Finding, ...]) -> None:
+    """Nothing is guessed silently."""
+    columns = ", ".join(f"{field} ← {source}" for field, source in matched.items())
+    screen.tell(f"columns: {screen.harmless(columns)}")
+    for each in findings:
+        screen.show_finding(each, file.name)
+
+
+def cause_record(cause: Any) -> dict[str, Any]:
+    """A cause as plain values."""
+    from dataclasses import asdict
+
+    return {name: value for name, value in asdict(cause).items() if value != ""}
+
+
+def sandbox_flag(settings: Settings) -> str:
+    """` --sandbox` where the command line said so: for the next command that is shown."""
+    return " --sandbox" if settings.values["sandbox"].origin == "--sandbox" else ""
+
+
+def _lines(text: str | None) -> frozenset[int]:
+    """`17,20-25` as line numbers. Raises UsageError."""
+    lines: set[int] = set()
+    for part in (text or "").replace(" ", "").split(","):
+        if not part:
+            continue
+        first, _, last = part.partition("-")
+        if not (first.isdigit() and (last or first).isdigit()) or int(last or first) - int(first) > LINES_MOST:
+            raise UsageError(f"--skip {text}: {part!r} is not a line or a range.", "Write --skip 17,20-25.")
+        lines.update(range(int(first), int(last or first) + 1))
+    return frozenset(lines)
+
+
+def _must_be_there(file: Path) -> None:
+    """Told before anything else is asked for."""
+    if not file.exists():
+        raise FileRefused(finding("F101", problem=f"there is no file {file}"))
+
+
+def _since(began: float) -> float:
+    return round(time.monotonic() - began, 3)
