@@ -1,6 +1,7 @@
 """Names that resemble each other: suggestions for a person, never a match."""
 
 from collections.abc import Sequence
+from functools import lru_cache
 
 ALIKE = 80.0
 """From this score (of 100) on, `token_sort_ratio` makes a suggestion. `WRatio` maps “Video” to “id”; it is not used."""
@@ -8,12 +9,18 @@ ALIKE = 80.0
 
 def nearest(name: str, candidates: Sequence[str], most: int = 3) -> list[str]:
     """Up to `most` candidates that resemble `name`, the nearest first."""
+    return list(_nearest(name, tuple(candidates), most))
+
+
+@lru_cache(maxsize=1024)
+def _nearest(name: str, candidates: tuple[str, ...], most: int) -> tuple[str, ...]:
+    """A misspelt name usually stands in many rows; it is looked up once."""
     from rapidfuzz import fuzz, process, utils  # 14 ms that only a misspelt name has to pay
 
     hits = process.extract(
         name, candidates, scorer=fuzz.token_sort_ratio, processor=utils.default_process, score_cutoff=ALIKE, limit=most
     )
-    return list(dict.fromkeys(hit[0] for hit in hits))
+    return tuple(dict.fromkeys(hit[0] for hit in hits))
 
 
 def did_you_mean(name: str, candidates: Sequence[str]) -> str:

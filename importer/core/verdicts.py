@@ -1,12 +1,12 @@
 """The verdict on a row before sending: ready, invalid, duplicate, existing or skipped. Decides; does no I/O."""
 
-from dataclasses import dataclass, replace
 from enum import StrEnum
+from typing import NamedTuple
 
 from importer.core.checks import CHECKS, Subject, Tell
 from importer.core.facts import Content, Facts, QueueFact
 from importer.core.findings import Finding, Severity, worst
-from importer.core.rows import Line, Row
+from importer.core.rows import Row
 from importer.core.shape import Shaped, Shaper
 from importer.core.task import TaskRequest
 
@@ -21,8 +21,7 @@ class Verdict(StrEnum):
     SKIPPED = "skipped"
 
 
-@dataclass(frozen=True, slots=True)
-class Judged:
+class Judged(NamedTuple):
     """A row with its verdict and everything that was found about it."""
 
     row: Row
@@ -74,12 +73,10 @@ def judge_facts(judged: Judged, content: Content, facts: Facts, tell: Tell) -> J
     if task_id is not None:
         found = [each for each in found if not each.code.startswith("Q")]
     verdict = Verdict.EXISTING if task_id else Verdict.INVALID if worst(found) is Severity.ERROR else Verdict.READY
-    return replace(judged, verdict=verdict, findings=(*judged.findings, *found), queue=subject.queue, task_id=task_id)
+    findings = (*judged.findings, *found)
+    return judged._replace(verdict=verdict, findings=findings, queue=subject.queue, task_id=task_id)
 
 
 def has_warning(judged: Judged) -> bool:
     """Whether a row that would be sent wants a look."""
     return judged.verdict is Verdict.READY and any(f.severity is Severity.WARNING for f in judged.findings)
-
-
-__all__ = ["Judged", "Line", "Seen", "Verdict", "has_warning", "judge_facts", "judge_shape"]

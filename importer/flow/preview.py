@@ -2,15 +2,15 @@
 
 from collections import Counter, defaultdict
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import Any
 
-from importer.core.facts import Facts, LedgerFact, QueueFact
+from importer.core.facts import Facts, QueueFact
 from importer.core.findings import Finding, finding
 from importer.core.plan import Environment, PlanHead, PlanRow, Preview
 from importer.core.report import preview_counts
-from importer.core.task import TaskRequest
-from importer.core.verdicts import Judged, Verdict, has_warning, judge_facts
+from importer.core.verdicts import Judged, Verdict, has_warning
+from importer.flow.facts import Lookups
 from importer.flow.read import Choices, Table, read_table
 from importer.ports import Clock, Ledger, PlanDraft, Progress, Reading, Target
 
@@ -39,8 +39,7 @@ class Previewing:
     progress: Progress
 
     def __post_init__(self) -> None:
-        self._queues: dict[str, tuple[QueueFact, ...]] = {}
-        self._names: tuple[str, ...] = ()
+        self._lookups = Lookups(self.target, self.ledger, self.environment)
         self._verdicts: Counter[Verdict] = Counter()
         self._by_queue: dict[str, Counter[str]] = defaultdict(Counter)
         self._warnings = 0
@@ -50,7 +49,7 @@ class Previewing:
         try:
             table = read_table(reading, choices, self.target.limits)
             for batch in batches(table.judged, BATCH):
-                facts = await self._looked_up(batch)
+                facts = await self._lookups.facts(batch)
                 for judged in batch:
                     draft.add(self._planned(judged, facts, table))
                 self.progress("previewed", {"rows": self._verdicts.total()})
@@ -61,38 +60,9 @@ class Previewing:
             draft.discard()
             raise
 
-    async def _looked_up(self, batch: Sequence[Judged]) -> Facts:
-        """The facts on one batch: known queues are not asked for again."""
-        requests = [each.request for each in batch if each.verdict is Verdict.READY and each.request is not None]
-        new = dict.fromkeys(request["queue"] for request in requests if request["queue"] not in self._queues)
-        if new:
-            self._queues |= await self.target.queues(list(new))
-            if not self._names and any(not self._queues[name] for name in new):
-                self._names = await self.target.queue_names()
-        ids = [request["external_id"] for request in requests]
-        existing = await self.target.find(ids) if ids else {}
-        return Facts(self._queues, self._names, existing, self._earlier(ids, existing), online=True)
-
-    def _earlier(self, ids: Sequence[str], existing: Any) -> dict[str, LedgerFact]:
-        """What the ledger knows of tasks that the target does not show."""
-        hidden = [external_id for external_id in ids if external_id not in existing]
-        found = self.ledger.earlier(self.environment, hidden) if hidden else {}
-        return {key: replace(fact, content=self._comparable(fact.content)) for key, fact in found.items()}
-
-    def _comparable(self, payload: Any) -> Any:
-        content = dict(self.target.content(payload))
-        content.pop("attribute importRun", None)
-        return content
-
     def _planned(self, shaped: Judged, facts: Facts, table: Table) -> PlanRow:
         request = shaped.request
-        payload = self._payload(request, facts) if request is not None else None
-        content = self.target.content(payload) if payload is not None else {}
-
-        def tell(code: str, field: str, value: str, **more: Any) -> Finding:
-            return table.shaper.at_field(shaped.row, code, field, value, **more)
-
-        judged = judge_facts(shaped, content, facts, tell)
+        judged = self._lookups.judged(shaped, facts, table.shaper)
         self._count(judged)
         row = judged.row
         return PlanRow(
@@ -103,13 +73,9 @@ class Previewing:
             external_id=judged.external_id,
             queue=judged.queue.name if judged.queue else request["queue"] if request else "",
             task_id=judged.task_id,
-            payload=payload if judged.verdict is Verdict.READY else None,
+            payload=self._lookups.payload(request, facts) if request and judged.verdict is Verdict.READY else None,
             findings=judged.findings,
         )
-
-    def _payload(self, request: TaskRequest, facts: Facts) -> dict[str, Any]:
-        found = facts.queues.get(request["queue"], ())
-        return self.target.payload(request, found[0].id if len(found) == 1 else request["queue"])
 
     def _count(self, judged: Judged) -> None:
         self._verdicts[judged.verdict] += 1
@@ -143,7 +109,7 @@ class Previewing:
         """A line per queue that rows name; two spellings of one queue share a line."""
         rows: dict[str, dict[str, Any]] = {}
         for name, verdicts in self._by_queue.items():
-            found = self._queues.get(name, ())
+            found = self._lookups.queues.get(name, ())
             queue = found[0] if len(found) == 1 else None
             key = queue.id if queue else name
             line = rows.setdefault(key, _queue_line(name, queue))

@@ -34,7 +34,7 @@ LENGTH = struct.Struct("<I")
 MAX_FRAME = 64 * 1024 * 1024
 """Bytes of one frame; the parent takes no longer ones."""
 
-_FRAME = 128 * 1024  # bytes that a frame of rows should have: more only costs memory, less costs calls
+_FRAME = 32 * 1024  # bytes that a frame of rows should have: it fits a pipe and the processor's cache; 128 kB cost a quarter more
 _MOST_ROWS = 1024
 
 Send = Callable[[bytes], None]

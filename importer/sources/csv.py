@@ -39,8 +39,10 @@ _NO_DELIMITER = "\x1f"  # csv.reader wants one; a control character that no text
 _END = "\udcff"  # comes after the last line; cannot be in a file, because strict decoding never gives half a surrogate
 
 _RARE = frozenset(  # close to usual encodings, and hardly met in a spreadsheet
-    ["iso8859_3", "iso8859_4", "iso8859_10", "iso8859_13", "iso8859_14", "iso8859_16"]
-    + ["mac_cyrillic", "mac_greek", "mac_turkish", "mac_croatian", "mac_romanian", "kz1048", "ptcp154"]
+    [
+        *("iso8859_3", "iso8859_4", "iso8859_10", "iso8859_13", "iso8859_14", "iso8859_16", "kz1048", "ptcp154"),
+        *("mac_cyrillic", "mac_greek", "mac_turkish", "mac_croatian", "mac_romanian"),
+    ]
 )
 
 _row = partial(tuple.__new__, Row)  # from one sequence of Row's four parts; spares the call of a Python function a row

@@ -110,7 +110,7 @@ class Exchange:
 
     async def log_in(self, scopes: Sequence[str]) -> None:
         """Fetches a token. Raises NotAuthorised for wrong credentials, or where one of `scopes` is known to be missing."""
-        await self._renewed(self._token)
+        await self._renewed("")
         missing = [scope for scope in scopes if self.scopes is not None and scope not in self.scopes]
         if missing:
             raise NotAuthorised(

@@ -43,7 +43,9 @@ def corpus(folder: str) -> list[Specimen]:
     with (CORPUS / "index.tsv").open(encoding="utf-8", newline="") as index:
         lines = list(stdlib_csv.DictReader(index, delimiter="\t", quoting=stdlib_csv.QUOTE_NONE))
     return [
-        Specimen(*((line[name] or "") for name in Specimen._fields)) for line in lines if line["file"].startswith(folder)
+        Specimen(*((line[name] or "") for name in Specimen._fields))
+        for line in lines
+        if line["file"].startswith(folder)
     ]
 
 

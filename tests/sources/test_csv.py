@@ -9,6 +9,7 @@ from hypothesis import strategies as st
 
 from importer.core.errors import FileRefused
 from importer.sources import csv
+
 from .conftest import SHARED, Specimen, corpus, needs_corpus, read_csv
 
 
@@ -218,8 +219,10 @@ def test_rows_come_back_as_a_writer_wrote_them(
     text = io.StringIO(newline="")
     text.write(f"sep={delimiter}{end}")
     # Python 3.11 leaves a line break in a cell unquoted where it is not the line's own end
-    quoting = stdlib_csv.QUOTE_ALL if quote_all or end != "\r\n" else stdlib_csv.QUOTE_MINIMAL
-    writer = stdlib_csv.writer(text, delimiter=delimiter, lineterminator=end, quoting=quoting)
+    if quote_all or end != "\r\n":
+        writer = stdlib_csv.writer(text, delimiter=delimiter, lineterminator=end, quoting=stdlib_csv.QUOTE_ALL)
+    else:
+        writer = stdlib_csv.writer(text, delimiter=delimiter, lineterminator=end)
     writer.writerows([["id", "queue", "text"], *rows])
     read = read_csv(text.getvalue())
     kept = [(n, row) for n, row in enumerate(rows, 2) if any(cell.strip() for cell in row)]

@@ -8,6 +8,7 @@ import pytest
 
 from importer.core.errors import FileRefused
 from importer.sources.sniff import sniff
+
 from .conftest import Specimen, corpus, needs_corpus
 
 OLE2 = b"\xd0\xcf\x11\xe0\xa1\xb1\x1a\xe1" + bytes(504)

@@ -1,0 +1,63 @@
+"""facts: what the target and the ledger know about some rows, looked up in batches; known queues are not asked for again."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from typing import Any
+
+from importer.core.facts import Content, Facts, LedgerFact, QueueFact
+from importer.core.findings import Finding
+from importer.core.plan import Environment
+from importer.core.shape import Shaper
+from importer.core.task import TaskRequest
+from importer.core.verdicts import Judged, Verdict, judge_facts
+from importer.ports import Ledger, Target
+
+
+@dataclass
+class Lookups:
+    """The online half of judging. The mutable state is the queues and names that were looked up so far."""
+
+    target: Target
+    ledger: Ledger
+    environment: Environment
+    queues: dict[str, tuple[QueueFact, ...]] = field(default_factory=dict)
+    names: tuple[str, ...] = ()
+
+    async def facts(self, batch: Sequence[Judged]) -> Facts:
+        """The facts on rows that are ready so far. Raises NotAuthorised, TargetDown."""
+        requests = [each.request for each in batch if each.verdict is Verdict.READY and each.request is not None]
+        new = dict.fromkeys(request["queue"] for request in requests if request["queue"] not in self.queues)
+        if new:
+            self.queues |= await self.target.queues(list(new))
+            if not self.names and any(not self.queues[name] for name in new):
+                self.names = await self.target.queue_names()
+        ids = [request["external_id"] for request in requests]
+        existing = await self.target.find(ids) if ids else {}
+        return Facts(self.queues, self.names, existing, self._earlier(ids, existing), online=True)
+
+    def judged(self, shaped: Judged, facts: Facts, shaper: Shaper) -> Judged:
+        """The row with its final verdict."""
+        if shaped.request is None:
+            return shaped
+        content = self.target.content(self.payload(shaped.request, facts))
+
+        def tell(code: str, field: str, value: str, **more: Any) -> Finding:
+            return shaper.at_field(shaped.row, code, field, value, **more)
+
+        return judge_facts(shaped, content, facts, tell)
+
+    def payload(self, request: TaskRequest, facts: Facts) -> dict[str, Any]:
+        """What would be sent, with the queue's ID where one queue was found."""
+        found = facts.queues.get(request["queue"], ())
+        return self.target.payload(request, found[0].id if len(found) == 1 else request["queue"])
+
+    def _earlier(self, ids: Sequence[str], existing: Mapping[str, Any]) -> dict[str, LedgerFact]:
+        """What the ledger knows of tasks that the target does not show."""
+        hidden = [external_id for external_id in ids if external_id not in existing]
+        found = self.ledger.earlier(self.environment, hidden) if hidden else {}
+        return {key: replace(fact, content=self._comparable(fact.content)) for key, fact in found.items()}
+
+    def _comparable(self, payload: Content) -> Content:
+        """The content of an earlier run's payload, apart from the mark of that run."""
+        content = self.target.content(payload)
+        return {name: value for name, value in content.items() if name != "attribute importRun"}

@@ -1,0 +1,338 @@
+"""An office: a sandbox, a real target and a real ledger, in a time that only moves when nothing is under way."""
+
+import asyncio
+import json
+from collections import Counter
+from collections.abc import AsyncIterator, Awaitable, Iterator, Sequence
+from concurrent.futures import Future
+from contextlib import asynccontextmanager, contextmanager
+from datetime import UTC, datetime
+from heapq import heappop, heappush
+from itertools import count
+from pathlib import Path
+from typing import Any, TypeVar
+
+import pytest
+
+from importer.core.plan import About, Environment, PlanHead, PlanRow, Preview
+from importer.core.report import ResultRow, preview_counts
+from importer.core.stages import Entry, Stage
+from importer.core.verdicts import Verdict
+from importer.flow.run import Ending, How, Running
+from importer.ledgers.lock import SubmissionLock
+from importer.ledgers.sqlite import SqliteLedger
+from importer.sandbox.clock import HandClock
+from importer.sandbox.scenario import Fault, Life, Limit, Scenario
+from importer.sandbox.server import Sandbox
+from importer.sandbox.service import Visit
+from importer.targets.exchange import Credentials, Endpoints, Exchange, Timeouts
+from importer.targets.tasks import TasksTarget
+
+T = TypeVar("T")
+
+INDEX_LAG_S = 3.0
+LAG_S = 5.0
+"""What the importer is told: more than the sandbox's index needs."""
+QUIET_TURNS = 12
+CALLS_MOST = 20_000
+PATIENCE_TURNS = 2_000_000
+STUCK_TURNS = 20_000
+
+
+class TurnedClock:
+    """See ports.Clock: the sandbox's hand clock, with sleepers that are woken in order."""
+
+    def __init__(self, hand: HandClock) -> None:
+        self.hand = hand
+        self._sleepers: list[tuple[float, int, asyncio.Future[None]]] = []
+        self._order = count()
+
+    def now(self) -> datetime:
+        return datetime.fromtimestamp(self.hand.now(), UTC)
+
+    def monotonic(self) -> float:
+        return self.hand.monotonic()
+
+    async def sleep(self, seconds: float) -> None:
+        if seconds <= 0:
+            await asyncio.sleep(0)
+            return
+        future: asyncio.Future[None] = asyncio.get_running_loop().create_future()
+        heappush(self._sleepers, (self.monotonic() + seconds, next(self._order), future))
+        await future
+
+    def turn(self) -> bool:
+        """Moves time on to the earliest sleeper and wakes it; False where nobody sleeps."""
+        while self._sleepers:
+            at, _, future = heappop(self._sleepers)
+            if not future.done():
+                self.hand.advance(max(at - self.monotonic(), 0.0))
+                future.set_result(None)
+                return True
+        return False
+
+
+class FreeSlot:
+    """See ports.Slot."""
+
+    def unused(self) -> None:
+        """Nothing is counted here."""
+
+
+class FreePace:
+    """See ports.Pace: no cap, a gate, and a count of the calls in flight."""
+
+    def __init__(self, clock: TurnedClock) -> None:
+        self._clock = clock
+        self._gate = 0.0
+        self.in_flight = 0
+        self.most_in_flight = 0
+        self.calls = 0
+        self.waits: list[float] = []
+
+    @asynccontextmanager
+    async def slot(self) -> AsyncIterator[FreeSlot]:
+        while self._clock.monotonic() < self._gate:
+            await self._clock.sleep(self._gate - self._clock.monotonic())
+        self.calls += 1
+        assert self.calls < CALLS_MOST, "calls without end"
+        self.in_flight += 1
+        self.most_in_flight = max(self.most_in_flight, self.in_flight)
+        try:
+            yield FreeSlot()
+        finally:
+            self.in_flight -= 1
+
+    def throttled(self, wait_s: float) -> None:
+        self.waits.append(wait_s)
+        self._gate = max(self._gate, self._clock.monotonic() + wait_s)
+
+    def told(self, allowed: int, count: int, reset_s: float) -> None:
+        """The header is the pace's own matter."""
+
+
+class CountingLedger(SqliteLedger):
+    """The real ledger; `writing` is how many writes are not on disk yet."""
+
+    writing = 0
+
+    async def _write(self, job: Any) -> Any:
+        future: Future[Any] = self._database.write(job)
+        self.writing += 1
+        try:
+            return await asyncio.wrap_future(future)
+        finally:
+            self.writing -= 1
+
+
+class Office:
+    """Everything that a run needs, and verbs for what happens in the world around it."""
+
+    def __init__(self, sandbox: Sandbox, hand: HandClock, folder: Path) -> None:
+        self.sandbox = sandbox
+        self.folder = folder
+        self.clock = TurnedClock(hand)
+        self.events: list[tuple[str, dict[str, Any]]] = []
+        self._runs = count(1)
+        self.ledger, self.pace, self.exchange, self.target = self._furnished()
+
+    def _furnished(self) -> tuple[CountingLedger, FreePace, Exchange, TasksTarget]:
+        pace = FreePace(self.clock)
+        endpoints = Endpoints(self.sandbox.api_url, self.sandbox.login_url)
+        credentials = Credentials(self.sandbox.client_id, self.sandbox.client_secret)
+        exchange = Exchange(endpoints, credentials, pace, self.clock, Timeouts(total_s=0.3, connect_s=0.3))
+        return CountingLedger(self.folder / "ledger.sqlite"), pace, exchange, TasksTarget(exchange)
+
+    async def closes(self) -> None:
+        """The day ends."""
+        await self.target.close()
+        self.ledger.close()
+
+    async def starts_again(self) -> None:
+        """Another process takes over: nothing is kept but the ledger's file."""
+        await self.closes()
+        self.ledger, self.pace, self.exchange, self.target = self._furnished()
+
+    # Verbs for the world
+
+    def breaks(self, kind: str, **options: Any) -> None:
+        """A fault, of creates unless told."""
+        self.sandbox.breaks(Fault.model_validate({"operation": "create", "kind": kind, **options}))
+
+    def post_is_lost(self, *at: int) -> None:
+        """The answers to these creates are lost, the tasks committed."""
+        self.breaks("reset_after", at=at or (1,))
+
+    def token_expires(self) -> None:
+        """Tokens given out so far are void."""
+        self.sandbox.tokens_expire()
+
+    def queue_closes(self, name: str = "General Inquiry") -> None:
+        """No task may enter it."""
+        self.sandbox.queue_turns(name, "closed")
+
+    def recovers(self) -> None:
+        """No more faults."""
+        self.sandbox.breaks()
+
+    # Runs
+
+    def queue_id(self, name: str = "General Inquiry") -> str:
+        """The ID of the queue of that name."""
+        return next(queue.id for queue in self.sandbox.world.queues.values() if queue.name == name)
+
+    def opens(self, external_ids: Sequence[str], *, description: str = "An invoice", queue: str = "") -> str:
+        """A run with a ready row for each external ID, recorded."""
+        number = next(self._runs)
+        run, total = f"run-{number}", len(external_ids)
+        environment = Environment("tasks", self.sandbox.api_url, self.sandbox.client_id)
+        head = PlanHead(
+            source_sha256="0" * 64,
+            source_bytes=1,
+            format="csv",
+            sheet=None,
+            encoding="utf-8",
+            header_line=1,
+            headings=("External ID",),
+            matched={},
+            mapping={},
+            environment=environment,
+            settings={},
+            counts=preview_counts({Verdict.READY: total}),
+            warnings=0,
+            queues=(),
+            findings=(),
+        )
+        about = About(f"plan-{number}", f"{number:064d}", "tasks.csv", "2027-01-15T08:00:00Z", "tester", "0")
+        payload = {
+            "type": "email",
+            "description": description,
+            "state": "new",
+            "routingData": {"queueId": self.queue_id(queue or "General Inquiry"), "priority": 50},
+        }
+        rows = [
+            PlanRow(
+                line=line,
+                file_line=None,
+                cells=(external_id,),
+                verdict=Verdict.READY,
+                external_id=external_id,
+                queue=queue or "General Inquiry",
+                task_id=None,
+                payload={**payload, "customAttributes": {"externalId": external_id, "source": "api-integration"}},
+                findings=(),
+            )
+            for line, external_id in enumerate(external_ids, start=2)
+        ]
+        self.running().open(run, Preview(head, about), rows, None, "reports", {})
+        return run
+
+    def running(self, **how: Any) -> Running:
+        """What carries runs out; `how` replaces parts of it."""
+        settings: dict[str, Any] = {
+            "lag_s": LAG_S,
+            "concurrency": 8,
+            "track": "none",
+            "track_for_s": None,
+            "audit": True,
+        }
+        lock = SubmissionLock(self.folder / "locks", "tests")
+        return Running(
+            ledger=self.ledger,
+            target=self.target,
+            clock=self.clock,
+            lock=lock.held,
+            progress=lambda event, numbers: self.events.append((event, dict(numbers))),
+            how=How(**{**settings, **how}),
+        )
+
+    async def carries_on(self, run: str, **how: Any) -> Ending:
+        """The run, carried on until it rests."""
+        return await self.driven(self.running(**how).carry_on(run))
+
+    async def driven(self, work: Awaitable[T]) -> T:
+        """What `work` gives; time moves on whenever nothing is in flight. Fails where nothing can happen any more."""
+        task = asyncio.ensure_future(work)
+        quiet = 0
+        try:
+            for _ in range(PATIENCE_TURNS):
+                await asyncio.sleep(0)
+                if task.done():
+                    return await task
+                quiet = 0 if self.pace.in_flight or self.ledger.writing else quiet + 1
+                if quiet >= QUIET_TURNS and self.clock.turn():
+                    quiet = 0
+                assert quiet < STUCK_TURNS, "nothing is in flight, nobody sleeps, and the work is not done"
+            raise AssertionError("the work does not end")
+        finally:
+            task.cancel()
+
+    async def until(self, kind: str, number: int) -> None:
+        """Returns when the sandbox has seen so many calls of this kind."""
+        while len(self.visits(kind)) < number:
+            await asyncio.sleep(0)
+
+    # What is known afterwards
+
+    def rows(self, run: str) -> list[ResultRow]:
+        """The rows of a run as its reports show them."""
+        return list(self.ledger.result_rows(run))
+
+    def outcomes(self, run: str) -> dict[str, int]:
+        """How many rows came to which outcome; what is zero is left out."""
+        return {name: number for name, number in self.ledger.counts(run).items() if number and name != "read"}
+
+    async def entries(self, run: str) -> list[Entry]:
+        """All entries of a run."""
+        return await self.ledger.entries(run, list(Stage), -1, 10_000)
+
+    def tasks(self) -> Counter[str]:
+        """How many tasks the sandbox has for each external ID."""
+        return Counter(str(task["externalId"]) for task in self.sandbox.journal()["tasks"])
+
+    def visits(self, *kinds: str) -> list[Visit]:
+        """The calls that the sandbox saw, of these kinds or all."""
+        return [visit for visit in self.sandbox.service.visits if not kinds or visit.operation in kinds]
+
+
+def ids(number: int, prefix: str = "E") -> list[str]:
+    """So many external IDs."""
+    return [f"{prefix}-{n}" for n in range(1, number + 1)]
+
+
+def payload_of(entry: Entry) -> dict[str, Any]:
+    """An entry's frozen payload."""
+    payload: dict[str, Any] = json.loads(entry.payload)
+    return payload
+
+
+@contextmanager
+def watched(office: Office) -> Iterator[Counter[str]]:
+    """The calls that were made inside the block, by kind."""
+    before = Counter(visit.operation for visit in office.visits())
+    made: Counter[str] = Counter()
+    yield made
+    made.update(Counter(visit.operation for visit in office.visits()))
+    made.subtract(before)
+
+
+@pytest.fixture
+def scenario() -> Scenario:
+    """A world without uniqueness and limit, with a lagging index; tasks live for minutes."""
+    life = Life(
+        queued=(1, 9), assigned=(5, 40), accepted=(5, 30), working=(10, 90), wrapup=(5, 20), closed=(2, 20), skip=0.3,
+        back=0.3, cancel=0.2,
+    )  # fmt: skip
+    return Scenario(unique=False, index_lag_s=INDEX_LAG_S, limit=Limit(calls=0), life=life)
+
+
+@pytest.fixture
+async def office(scenario: Scenario, tmp_path: Path) -> AsyncIterator[Office]:
+    """An office beside a sandbox of seed 7."""
+    hand = HandClock()
+    async with Sandbox(scenario, seed=7, clock=hand) as sandbox:
+        office = Office(sandbox, hand, tmp_path)
+        try:
+            yield office
+        finally:
+            await office.closes()
