@@ -8,13 +8,15 @@ from typing import Any, BinaryIO, Protocol
 
 from importer.core.facts import Content, LedgerFact, QueueFact, TaskFact
 from importer.core.findings import Finding
+from importer.core.limits import Limits
 from importer.core.outcomes import Answer
 from importer.core.plan import Approval, Environment, PlanHead, PlanRow, Preview
 from importer.core.policy import Outage
 from importer.core.report import AuditEntry, ResultRow, RunFacts, StateChange
 from importer.core.rows import Row, Sheet
+from importer.core.screen import ScreenTask
 from importer.core.stages import Entry
-from importer.core.task import Limits, TaskRequest
+from importer.core.task import TaskRequest
 
 
 @dataclass(frozen=True, slots=True)
@@ -22,6 +24,7 @@ class ReadOptions:
     """What the person said about the file."""
 
     sheet: str | None = None  # a sheet's name; None: the first visible one
+    screen: ScreenTask | None = None  # leaves out the cells of rows that are surely good: for `check`, which keeps none
 
 
 @dataclass(slots=True)

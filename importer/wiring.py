@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any
 
 from importer.core.errors import AlreadyRunning, ImporterError, SettingsError
 from importer.core.plan import Environment
-from importer.core.task import Limits
+from importer.core.limits import Limits
 from importer.settings import Settings
 
 if TYPE_CHECKING:

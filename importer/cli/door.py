@@ -63,9 +63,13 @@ def _unexpected(problem: Exception) -> int:
 
 def _kept(problem: Exception) -> str:
     """Writes the traceback to a file, without the values of variables."""
-    folder = Path(os.environ.get("IMPORTER_STATE_DIR") or Path.cwd())
-    path = folder / "importer-failure.log"
+    import platformdirs
+
+    chosen = os.environ.get("IMPORTER_STATE_DIR")
+    folder = Path(chosen or platformdirs.user_state_dir("genesys-task-importer", appauthor=False))
+    path = folder / "failures.log"
     try:
+        folder.mkdir(mode=0o700, parents=True, exist_ok=True)
         handle = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o600)
         with os.fdopen(handle, "a", encoding="utf-8", errors="replace") as file:
             traceback.print_exception(problem, file=file)

@@ -30,5 +30,5 @@ def sandbox(port: int, seed: int | None, scenario: str | None, world: Path | Non
     print(
         "the sandbox runs until Ctrl-C; set GENESYS_API_URL, GENESYS_LOGIN_URL and the credentials below",
         file=sys.stderr,
-    )  # noqa: T201
+    )
     return served(SandboxOptions(port=port, seed=seed, scenario=scenario, world=world))

@@ -2,7 +2,7 @@
 
 import time
 from collections.abc import Mapping as Table
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -11,6 +11,7 @@ from importer.core.errors import FileRefused, UsageError
 from importer.core.findings import Finding, finding
 from importer.core.plan import Preview, findings_record, short
 from importer.core.report import Causes, forecast, in_words
+from importer.core.screen import ScreenTask
 from importer.flow.read import Choices
 from importer.ports import ReadOptions
 from importer.settings import Settings, load
@@ -54,7 +55,8 @@ def check(file: Path, asked: Asked, flags: Table[str, Any], profile: str | None,
     as_json = json_wanted(format_)
     settings = load(flags, profile)
     progress = screen.ProgressLine(quiet=as_json)
-    with open_source(file, ReadOptions(asked.sheet)) as reading:
+    screen_task = ScreenTask(settings.mapping.record(), asked.header_row, asdict(limits(settings)))
+    with open_source(file, ReadOptions(asked.sheet, screen_task)) as reading:
         found = judged(
             reading, asked.choices(settings), limits(settings), lambda rows: progress("checked", {"rows": rows})
         )

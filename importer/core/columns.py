@@ -116,6 +116,13 @@ def find_header(rows: Sequence[Row], mapping: Mapping) -> int | None:
     return next(wide, 0 if rows else None)
 
 
+def chosen_header(rows: Sequence[Row], mapping: Mapping, header_row: int | None) -> int | None:
+    """The index of the header row: the one at line `header_row` where that is given, else the one that is found."""
+    if header_row is None:
+        return find_header(rows, mapping)
+    return next((index for index, row in enumerate(rows) if row.line == header_row), None)
+
+
 def match_headings(row: Row, mapping: Mapping, *, sheet: str | None = None) -> Header:
     """The header row's fields. What is missing or stands twice is a finding of severity error; nothing is guessed."""
     matching = _Matching(tuple(cell.strip() for cell in row.cells), mapping, row.line, sheet)
@@ -219,7 +226,7 @@ class _Matching:
 
     def _tell_unused(self) -> None:
         unused = self._unused()
-        for index in unused:
+        for index in unused if self._missing else ():
             near = nearest(self._headings[index], [alias for column in COLUMNS for alias in column.aliases])
             field = FIELDS_BY_ALIAS[normal(near[0])] if near else ""
             if field in self._missing:

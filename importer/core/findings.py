@@ -71,7 +71,7 @@ CATALOGUE: dict[str, Code] = {
     "F205": Code(_W, "{count} hidden or filtered rows are read like the others: {lines}.", "Delete them if they are not meant to be imported.", "What is hidden is still in the file; the importer does not guess whether it is meant."),
     "F206": Code(_W, "{count} merged areas: {areas}. Only the first cell of each has a value.", "Unmerge the cells and fill each one.", "A merged area keeps its value in its first cell; the others are blank."),
     "F207": Code(_N, "{count} formulas were read by their stored values, the first at {cell}.", "Recalculate and save the workbook if the values may be old.", "The importer never calculates; it takes the value that the spreadsheet program stored."),
-    "F208": Code(_N, "The header row is line {header}; {count} lines above it were not read.", "Name another with --header-row.", "The row that fits the known headings best is taken as the header row."),
+    "F208": Code(_N, "The header row is line {line}; {count} lines above it were not read.", "Name another with --header-row.", "The row that fits the known headings best is taken as the header row."),
     "F209": Code(_N, "The delimiter {delimiter} was found by its consistency over {records} records.", "Check the columns in the preview.", "A CSV file does not tell its delimiter."),
     "F210": Code(_N, "The cells of {count} comments are not imported.", "Nothing to do.", "Comments belong to the workbook, not to the rows."),
     "F211": Code(_W, "{count} hidden columns are read like the others: {columns}.", "Delete them if they are not meant to be imported.", "What is hidden is still in the file."),
@@ -152,7 +152,7 @@ def finding(
     """
     entry = CATALOGUE[code]
     shown = None if value is None else shorten(value, VALUE_SHOWN)
-    facts = {"value": shown or "", "heading": f"“{heading}”", **facts}
+    facts = {"value": shown or "", "heading": f"“{heading}”", "line": line, **facts}
     return Finding(
         code=code,
         severity=entry.severity,

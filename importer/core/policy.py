@@ -85,7 +85,7 @@ def next_look_s(since_s: float, lag_s: float) -> float:
     """Seconds until the next look-up of a row in doubt: at 2, 5, 10, 20, … s and once just after the lag."""
     for mark in _marks():
         if mark > since_s + 0.1:
-            return min(mark, lag_s + 0.1) - since_s if since_s < lag_s else 0.0
+            return min(mark, lag_s + 0.1) - since_s if since_s <= lag_s else 0.0
     raise AssertionError
 
 

@@ -24,6 +24,7 @@ class Row(NamedTuple):
     cells: Sequence[str]
     file_line: int | None = None  # the file's own line where it differs from `line` (line breaks in cells), else None
     marks: tuple[Mark, ...] = ()
+    screened: str = ""  # the external ID of a row that core/screen.py calls good; its cells are then left out
 
 
 class Sheet(NamedTuple):

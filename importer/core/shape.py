@@ -1,18 +1,18 @@
 """From a row to a task request, or to the findings that prevent it. All findings of a row at once; knows nothing of the target but its limits."""
 
 import re
-from collections.abc import Callable, Sequence
-from operator import itemgetter
+from collections.abc import Sequence
 from typing import Any, NamedTuple
 
 from pydantic import ValidationError
 
 from importer.core.columns import COLUMN_OF, Header
 from importer.core.findings import Finding, Severity, finding, shorten
+from importer.core.limits import Limits
 from importer.core.mapping import Mapping
 from importer.core.names import did_you_mean
 from importer.core.rows import Row
-from importer.core.task import Limits, TaskRequest, unseen, validator, whole_number
+from importer.core.task import TaskRequest, unseen, validator, whole_number
 
 E_NOTATION = re.compile(r"[+-]?[0-9](?:[.,][0-9]+)?[eE]\+[0-9]{2,3}")
 """How Excel writes a long number in a narrow column: `1.23457E+14`."""
@@ -48,37 +48,10 @@ class Shaper:
         self._derives = bool(self._filled or self._meanings or self._attributes or self._shortened)
         if "priority" in mapping.values:
             self._numbers = {}  # what a cell says may mean another number
-        self._names = [field for field, _ in self._plain]
-        self._pick: Callable[[Sequence[str]], tuple[str, ...]] | None = None
-        if len(self._plain) > 1 and not self._derives and self._numbers:
-            self._pick = itemgetter(*(column for _, column in self._plain if column is not None))
         self._source = {c: f for f, t in header.fields.items() for c in t.columns()}
 
     def __call__(self, row: Row) -> Shaped:
         """The row shaped; never raises for what a cell holds."""
-        if self._pick is not None and not row.marks and len(row.cells) == self._width:
-            shaped = self._flawless(row)
-            if shaped is not None:
-                return shaped
-        return self._shape(row)
-
-    def _flawless(self, row: Row) -> Shaped | None:
-        """The row if nothing can be said about it; None where something might. Only a shortcut: `_shape` is the judge."""
-        assert self._pick is not None
-        picked = self._pick(row.cells)
-        if tuple(map(str.strip, picked)) != picked:
-            return None
-        values = {**self._defaults, "attributes": {}}
-        values.update(zip(self._names, picked, strict=True))
-        values["priority"] = self._numbers.get(values["priority"])
-        try:
-            request = self._validate(values)
-        except ValidationError:
-            return None
-        external_id = request["external_id"]
-        return None if "+" in external_id else Shaped(row, external_id, request, ())
-
-    def _shape(self, row: Row) -> Shaped:
         cells = row.cells
         width = len(cells)
         findings: list[Finding] = []

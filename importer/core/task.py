@@ -2,12 +2,13 @@
 
 import re
 from collections.abc import Callable
-from dataclasses import dataclass
 from functools import cache
 from typing import Annotated, Any, Literal
 
 from pydantic import Field, StringConstraints, TypeAdapter
 from typing_extensions import TypedDict
+
+from importer.core.limits import Limits
 
 UNSEEN_CHARACTERS = (
     "\x00-\x1f\x7f-\x9f"  # control characters
@@ -18,21 +19,6 @@ UNSEEN_CHARACTERS = (
 VISIBLE_ONLY = "^[^" + UNSEEN_CHARACTERS + "]*$"
 UNSEEN = re.compile(f"[{UNSEEN_CHARACTERS}]")
 WHOLE = re.compile(r"[+-]?[0-9]{1,18}")
-
-
-@dataclass(frozen=True, slots=True)
-class Limits:
-    """What a target accepts. Lengths are in characters (code points), bounds are inclusive."""
-
-    external_id: int
-    queue: int
-    description: int
-    priority_low: int
-    priority_high: int
-    priority_default: int
-    types: tuple[str, ...]
-    type_default: str
-    attribute: int
 
 
 class TaskRequest(TypedDict):

@@ -1,16 +1,16 @@
 """check: the offline half of a preview. Streams; keeps counts and causes, no rows."""
 
 from collections import Counter
-from collections.abc import Callable
-from dataclasses import dataclass
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
 
 from importer.core.columns import Header
-from importer.core.findings import Finding
+from importer.core.findings import Finding, Severity
+from importer.core.limits import Limits
 from importer.core.report import Cause, Causes, preview_counts
-from importer.core.rows import Sheet
-from importer.core.task import Limits
-from importer.core.verdicts import Verdict, has_warning
-from importer.flow.read import Choices, read_table
+from importer.core.rows import Row, Sheet
+from importer.core.verdicts import Judged, Verdict, has_warning
+from importer.flow.read import Choices, Table, read_table
 from importer.ports import Reading
 
 EXAMPLES = 3
@@ -30,28 +30,59 @@ class Checked:
     examples: tuple[Finding, ...]
 
 
+@dataclass(slots=True)
+class _Tally:
+    ready: int = 0
+    others: Counter[Verdict] = field(default_factory=Counter)
+    warnings: int = 0
+    causes: Causes = field(default_factory=Causes)
+    examples: list[Finding] = field(default_factory=list)
+
+
 def check(reading: Reading, choices: Choices, limits: Limits, told: Callable[[int], None] = lambda _: None) -> Checked:
     """Judges every row without asking the target. `told` hears how many rows were read. Raises FileRefused."""
     table = read_table(reading, choices, limits)
-    verdicts: Counter[Verdict] = Counter()
-    causes = Causes()
-    examples: list[Finding] = []
-    warnings = 0
-    for number, judged in enumerate(table.judged, 1):
-        verdicts[judged.verdict] += 1
-        if judged.findings:
-            causes.add(judged.findings)
-            warnings += has_warning(judged)
-            if len(examples) < EXAMPLES:
-                examples += [each for each in judged.findings if each.severity == "error"]
+    tally = _Tally()
+    for number, row in enumerate(table.rows, 1):
+        if row.screened and row.line not in choices.skipped:
+            _add_screened(tally, table, row)
+        else:
+            _add(tally, table.judge(row))
         if number % TOLD_EVERY == 0:
             told(number)
+    verdicts = {Verdict.READY: tally.ready, **tally.others}
     return Checked(
         sheet=reading.sheet,
         header=table.header,
         counts=preview_counts(verdicts),
-        warnings=warnings,
+        warnings=tally.warnings,
         findings=(*reading.findings, *table.header.findings),
-        causes=causes.ranked(),
-        examples=tuple(examples[:EXAMPLES]),
+        causes=tally.causes.ranked(),
+        examples=tuple(tally.examples[:EXAMPLES]),
     )
+
+
+def _add_screened(tally: _Tally, table: Table, row: Row) -> None:
+    """A row about which surely nothing can be said, but that its external ID may stand there already."""
+    first = table.seen.first(row.screened, row.line)
+    if first is None:
+        tally.ready += 1
+        return
+    tally.others[Verdict.DUPLICATE] += 1
+    _add_findings(tally, (table.shaper.at_field(row, "D401", "external_id", row.screened, first=first),))
+
+
+def _add(tally: _Tally, judged: Judged) -> None:
+    if judged.verdict is Verdict.READY:
+        tally.ready += 1
+    else:
+        tally.others[judged.verdict] += 1
+    tally.warnings += has_warning(judged)
+    if judged.findings:
+        _add_findings(tally, judged.findings)
+
+
+def _add_findings(tally: _Tally, findings: Sequence[Finding]) -> None:
+    tally.causes.add(findings)
+    if len(tally.examples) < EXAMPLES:
+        tally.examples += [each for each in findings if each.severity is Severity.ERROR]

@@ -48,7 +48,7 @@ class Previewing:
         """Raises FileRefused, NotAuthorised, TargetDown; then the draft is discarded."""
         try:
             table = read_table(reading, choices, self.target.limits)
-            for batch in batches(table.judged, BATCH):
+            for batch in batches(table.judged(), BATCH):
                 facts = await self._lookups.facts(batch)
                 for judged in batch:
                     draft.add(self._planned(judged, facts, table))

@@ -2,15 +2,15 @@
 
 from collections.abc import Iterator
 from dataclasses import dataclass, field
-from itertools import chain
+from itertools import chain, islice
 
-from importer.core.columns import HEADER_SEARCHED, Header, find_header, match_headings
+from importer.core.columns import HEADER_SEARCHED, Header, chosen_header, match_headings
 from importer.core.errors import FileRefused, UsageError
 from importer.core.findings import Finding, Severity, finding
+from importer.core.limits import Limits
 from importer.core.mapping import Mapping
 from importer.core.rows import Row
 from importer.core.shape import Shaper
-from importer.core.task import Limits
 from importer.core.verdicts import Judged, Seen, judge_shape
 from importer.ports import Reading
 
@@ -26,12 +26,22 @@ class Choices:
 
 @dataclass(slots=True)
 class Table:
-    """A sheet with its header matched. Iterate `judged` once."""
+    """A sheet with its header matched. The rows can be iterated once."""
 
     reading: Reading
     header: Header
     shaper: Shaper
-    judged: Iterator[Judged]  # the offline half of judging
+    rows: Iterator[Row]  # below the header
+    choices: Choices
+    seen: Seen = field(default_factory=Seen)
+
+    def judged(self) -> Iterator[Judged]:
+        """The offline half of judging, a row at a time."""
+        return (self.judge(row) for row in self.rows)
+
+    def judge(self, row: Row) -> Judged:
+        """The offline verdict on one row; rows are judged in file order."""
+        return judge_shape(self.shaper(row), self.seen, self.shaper, self.choices.skipped)
 
 
 def read_table(reading: Reading, choices: Choices, limits: Limits) -> Table:
@@ -45,17 +55,11 @@ def read_table(reading: Reading, choices: Choices, limits: Limits) -> Table:
     if first is None:
         raise FileRefused(finding("F103", sheet=reading.sheet.name), reading.findings)
     shaper = Shaper(header, choices.mapping, limits, reading.sheet.name)
-    seen = Seen()
-    judged = (judge_shape(shaper(row), seen, shaper, choices.skipped) for row in chain((first,), rows))
-    return Table(reading, header, shaper, judged)
+    return Table(reading, header, shaper, chain((first,), rows), choices)
 
 
 def _header_and_rows(reading: Reading, choices: Choices) -> tuple[Row, Iterator[Row]]:
-    above: list[Row] = []
-    for row in reading.rows:
-        above.append(row)
-        if len(above) == HEADER_SEARCHED or (choices.header_row is not None and row.line >= choices.header_row):
-            break
+    above = list(islice(reading.rows, HEADER_SEARCHED))
     if not above:
         raise FileRefused(finding("F103", sheet=reading.sheet.name), reading.findings)
     index = _chosen(above, choices)
@@ -66,16 +70,14 @@ def _header_and_rows(reading: Reading, choices: Choices) -> tuple[Row, Iterator[
 
 
 def _chosen(above: list[Row], choices: Choices) -> int:
-    if choices.header_row is None:
-        index = find_header(above, choices.mapping)
-        assert index is not None
-        return index
-    if above[-1].line != choices.header_row:
+    index = chosen_header(above, choices.mapping, choices.header_row)
+    if index is None:
         raise UsageError(
-            f"Line {choices.header_row} (--header-row) is blank or not in the file.", "Name the line of the headings."
+            f"Line {choices.header_row} (--header-row) is blank or not among the first lines of the file.",
+            "Name the line of the headings.",
         )
-    return len(above) - 1
+    return index
 
 
 def _header_below(reading: Reading, head: Row) -> Finding:
-    return finding("F208", sheet=reading.sheet.name, line=head.line, header=head.line, count=head.line - 1)
+    return finding("F208", sheet=reading.sheet.name, line=head.line, count=head.line - 1)

@@ -145,6 +145,7 @@ class Running:
 
     async def _track(self, run: str) -> None:
         self._tracking = Tracking(run, self.ledger, self.target, self.clock, self.progress)
+        self._tracking.stopped = self._stopped is not None  # asked to stop while it logged in
         await self._tracking.look_once()
         if self.how.track == "closed":
             await self._tracking.follow(self.how.track_for_s)

@@ -54,6 +54,7 @@ class Submission:
     _ready: deque[Entry] = field(default_factory=deque)
     _after: int = -1  # the position up to which ready rows were taken from the ledger
     _exhausted: bool = False
+    _taken_up: set[int] = field(default_factory=set)  # positions that were in doubt at the start: never loaded again
     _pausing: list[tuple[float, int, Entry, bool]] = field(
         default_factory=list
     )  # a heap: due, order, entry, over_doubt
@@ -97,6 +98,7 @@ class Submission:
                     taken = advance(entry, Stage.DOUBT, doubted=True, reason="the importer ended during the call")
                     await self.ledger.put(taken)
                 self._doubts[taken.position] = Doubt(taken, since=now, look_at=now)
+                self._taken_up.add(taken.position)
 
     # Workers
 
@@ -136,7 +138,7 @@ class Submission:
         self._flying += 1
         entries = await self.ledger.entries(self.run, [Stage.READY], self._after, PAGE)
         self._flying -= 1
-        self._ready.extend(entries)
+        self._ready.extend(entry for entry in entries if entry.position not in self._taken_up)
         self._after = entries[-1].position if entries else self._after
         self._exhausted = len(entries) < PAGE
         self._wake()

@@ -17,6 +17,8 @@ BATCH = 50
 PAGE = 1000
 TICK_S = 0.5
 """Looks that fall due within one tick share calls."""
+MOST_ASLEEP_S = 1.0
+"""So soon it notices that it was stopped, or that its time is over."""
 
 
 @dataclass(slots=True)
@@ -59,7 +61,7 @@ class Tracking:
             due = sorted((watch for watch in watches if watch.look_at <= now), key=lambda watch: watch.look_at)
             if not due:
                 earliest = min(watch.look_at for watch in watches)
-                await self.clock.sleep(max(earliest - now, TICK_S))
+                await self.clock.sleep(min(max(earliest - now, TICK_S), MOST_ASLEEP_S))
                 continue
             await self._look(due[:BATCH])
             watches = [watch for watch in watches if not is_final(watch.entry.state)]

@@ -71,7 +71,10 @@ class Database:
         return connection
 
     def _work(self) -> None:
-        """The writer thread: groups what queued up, commits, and only then answers."""
+        """The writer thread: groups what queued up, commits, and only then answers.
+
+        A write whose caller was cancelled is made all the same; there is nobody to answer then.
+        """
         closing = False
         while not closing:
             jobs = [self._jobs.get()]
@@ -81,6 +84,8 @@ class Database:
             self._commit([job for job in jobs if job is not None])
 
     def _commit(self, jobs: list[tuple[Callable[[sqlite3.Connection], Any], Future[Any]]]) -> None:
+        # From here on a future cannot be cancelled: answering a cancelled one would end this thread.
+        waiting = {future for _, future in jobs if future.set_running_or_notify_cancel()}
         done: list[tuple[Future[Any], Any]] = []
         failed: list[tuple[Future[Any], Exception]] = []
         try:
@@ -98,13 +103,15 @@ class Database:
             if self._writer.in_transaction:
                 self._writer.execute("ROLLBACK")
             translated = _translated(problem, self.path) if isinstance(problem, sqlite3.Error) else problem
-            for _, future in jobs:
+            for future in waiting:
                 future.set_exception(translated)
             return
         for future, reason in failed:
-            future.set_exception(reason)
+            if future in waiting:
+                future.set_exception(reason)
         for future, result in done:
-            future.set_result(result)
+            if future in waiting:
+                future.set_result(result)
 
 
 def _prepare(path: Path) -> None:

@@ -5,7 +5,7 @@ after them no file, socket or process can be opened or started. A frame is a len
 JSON, one of
 
     ["sheet", sheet]                                the first one, unless the file is refused
-    ["rows", lines, cells, file_lines, marks]       lines: a number where they follow each other, else a list; see `rows_frame`
+    ["rows", lines, cells, file_lines, marks, ids]  lines: a number where they follow each other, else a list; see `rows_frame`
     ["end", [finding, ...]]                         the last one
     ["refused", finding]                            the last one, at any time
 
@@ -15,7 +15,7 @@ JSON and nothing else: a child that a hostile file has taken over can lie about 
 import os
 import struct
 import sys
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from itertools import islice
@@ -26,7 +26,8 @@ import pydantic_core
 from importer.core.errors import FileRefused
 from importer.core.findings import Finding, finding
 from importer.core.rows import Row
-from importer.ports import Reading, ReadOptions
+from importer.core.screen import ScreenTask, screened
+from importer.ports import ReadOptions
 from importer.sources import PRELOADS, SOURCES, Preload, Read
 
 LENGTH = struct.Struct("<I")
@@ -34,7 +35,9 @@ LENGTH = struct.Struct("<I")
 MAX_FRAME = 64 * 1024 * 1024
 """Bytes of one frame; the parent takes no longer ones."""
 
-_FRAME = 32 * 1024  # bytes that a frame of rows should have: it fits a pipe and the processor's cache; 128 kB cost a quarter more
+_FRAME = (
+    32 * 1024
+)  # bytes that a frame of rows should have: it fits a pipe and the processor's cache; 128 kB cost a quarter more
 _MOST_ROWS = 1024
 
 Send = Callable[[bytes], None]
@@ -48,6 +51,7 @@ class Task:
     sheet: str | None
     memory_mb: int
     cpu_s: int
+    screen: dict[str, Any] | None = None  # the fields of a ScreenTask
 
 
 def main(sources: Mapping[str, Read] = SOURCES, preloads: Mapping[str, Preload] = PRELOADS) -> int:
@@ -92,13 +96,13 @@ def _serve(file: BinaryIO, task: Task, send: Send, read: Read, preload: Preload 
     shut()
     reading = read(file, ReadOptions(sheet=task.sheet))
     send(pydantic_core.to_json(["sheet", reading.sheet]))
-    _send_rows(reading, send)
+    _send_rows(screened(reading.rows, ScreenTask(**task.screen)) if task.screen else reading.rows, send)
     send(pydantic_core.to_json(["end", reading.findings]))
 
 
-def _send_rows(reading: Reading, send: Send) -> None:
+def _send_rows(rows: Iterator[Row], send: Send) -> None:
     size = 64
-    while batch := list(islice(reading.rows, size)):
+    while batch := list(islice(rows, size)):
         frame = pydantic_core.to_json(rows_frame(batch))
         send(frame)
         size = max(1, min(_MOST_ROWS, 2 * size, size * _FRAME // len(frame)))
@@ -106,7 +110,7 @@ def _send_rows(reading: Reading, send: Send) -> None:
 
 def rows_frame(batch: Sequence[Row]) -> list[Any]:
     """Rows as a frame. What is alike in all of them is said once: lines that follow each other, no lines of the file's own, no marks."""
-    lines, cells, file_lines, marks = zip(*batch, strict=True)
+    lines, cells, file_lines, marks, ids = zip(*batch, strict=True)
     consecutive = lines[-1] - lines[0] == len(lines) - 1  # they only ever grow
     return [
         "rows",
@@ -114,6 +118,7 @@ def rows_frame(batch: Sequence[Row]) -> list[Any]:
         cells,
         file_lines if file_lines.count(None) < len(batch) else None,
         marks if any(marks) else None,
+        ids if any(ids) else None,
     ]
 
 

@@ -45,7 +45,7 @@ _RARE = frozenset(  # close to usual encodings, and hardly met in a spreadsheet
     ]
 )
 
-_row = partial(tuple.__new__, Row)  # from one sequence of Row's four parts; spares the call of a Python function a row
+_row = partial(tuple.__new__, Row)  # from one sequence of Row's five parts; spares the call of a Python function a row
 
 
 class _Survey(NamedTuple):
@@ -339,7 +339,7 @@ class _Records:
         plain = self._skipped + self._reader.line_num - at == len(batch)  # no line break in a cell
         self._at = at + (len(batch) if plain else sum(1 + _breaks(record) for record in batch))
         if plain and at == first - 1 and [] not in batch and all(map(str.strip, map(itemgetter(0), batch))):
-            return map(_row, zip(count(first), batch, repeat(None), repeat(())))
+            return map(_row, zip(count(first), batch, repeat(None), repeat(()), repeat("")))
         return self._with_care(batch, first, at)
 
     def _with_care(self, batch: list[list[str]], first: int, at: int) -> Iterator[Row]:

@@ -17,7 +17,7 @@ import sys
 import threading
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager, suppress
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from functools import partial
 from itertools import chain, count, repeat
 from pathlib import Path
@@ -134,7 +134,9 @@ def _os_problem(error: OSError | ValueError) -> str:
 
 
 def _task(format_: str, options: ReadOptions, limits: Limits) -> str:
-    task = {"format": format_, "sheet": options.sheet, "memory_mb": limits.memory_mb, "cpu_s": limits.cpu_s}
+    task: dict[str, Any] = {"format": format_, "sheet": options.sheet, "memory_mb": limits.memory_mb, "cpu_s": limits.cpu_s}
+    if options.screen is not None:
+        task["screen"] = asdict(options.screen)
     return pydantic_core.to_json(task).decode().replace("\0", "")
 
 
@@ -259,14 +261,17 @@ def unpack(frame: list[Any]) -> Iterable[Row]:
 
     The checks are made of calls into C, because they are made for every cell of every file.
     """
-    _, lines, cells, file_lines, marks = frame
+    _, lines, cells, file_lines, marks, ids = frame
     if set(map(type, cells)) - {list}:
         raise TypeError("cells must be lists")
     "".join(map("".join, cells))  # a TypeError, unless all are texts
     numbers = count(lines) if isinstance(lines, int) else _numbers(lines, len(cells))
     own = repeat(None) if file_lines is None else _numbers(file_lines, len(cells), blank=True)
     marked = repeat(()) if marks is None else _marks(marks, len(cells))
-    return map(_row, zip(numbers, cells, own, marked))  # noqa: B905 - some are endless, the others as long as cells
+    screened = repeat("") if ids is None else ids
+    if ids is not None and ("".join(ids) == "" or len(ids) != len(cells)):
+        raise TypeError("external IDs must be texts, one a row")
+    return map(_row, zip(numbers, cells, own, marked, screened))  # noqa: B905 - some are endless, the others as long as cells
 
 
 def _numbers(values: list[Any], length: int, *, blank: bool = False) -> list[Any]:

@@ -78,7 +78,7 @@ def _load_plain(
     package: Package, book: Book, sheet: BookSheet, shapes: dict[int, Shape], content: bytes
 ) -> tuple[Values, Detail]:
     try:
-        detail = scan([content], shapes)
+        detail = scan([content], shapes, written_anew=True)
         check_box(detail, [content])
         return _values(plain_workbook(package, book, sheet, content), sheet), detail
     except (NeedsCare, _FastReaderFailed) as error:

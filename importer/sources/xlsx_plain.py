@@ -20,6 +20,7 @@ REFERENCE = re.compile(r"\$?([A-Za-z]{1,3})\$?([0-9]{1,7})")
 NUMBER = re.compile(r"[+-]?(?:[0-9]+\.?[0-9]*|\.[0-9]+)(?:[Ee][+-]?[0-9]{1,4})?")
 DECLARATION = re.compile(r"^\s*<\?xml.*?\?>", re.DOTALL)
 DECLARED = re.compile(rb"<\?xml[^>]*encoding\s*=\s*[\"']([\w.-]+)")
+ROWS_JOINED = 1000
 EMPTY_STRINGS = '<sst xmlns="http://schemas.openxmlformats.org/spreadsheetml/2006/main"/>'
 
 
@@ -142,7 +143,8 @@ class _SheetWriter:
             self._write_cell()
         elif name == "row" and self._inside:
             self._rows.append("</row>")
-            self._flush()
+            if len(self._rows) > ROWS_JOINED:
+                self._flush()
 
     def text(self, text: str) -> None:
         if self._value is not None and (self._in_value or self._depth.in_text):
@@ -150,12 +152,11 @@ class _SheetWriter:
 
     def content(self) -> bytes:
         """The whole sheet."""
+        self._flush()
         columns = f"<cols>{''.join(self._columns)}</cols>" if self._columns else ""
         merged = f"<mergeCells>{''.join(self._merged)}</mergeCells>" if self._merged else ""
         head = f'<worksheet xmlns="http://schemas.openxmlformats.org/spreadsheetml/2006/main">{columns}<sheetData>'
-        # A row stands there always, so that the scan need not ask again whether the sheet is unusual.
-        rows = b"".join(self._written) or b'<row r="1"></row>'
-        return head.encode() + rows + f"</sheetData>{merged}</worksheet>".encode()
+        return head.encode() + b"".join(self._written) + f"</sheetData>{merged}</worksheet>".encode()
 
     def _start_inside(self, name: str, attributes: Attributes) -> None:
         if name == "row":
@@ -196,9 +197,8 @@ class _SheetWriter:
         self._rows.append(f'<c r="{address}"{style}{_typed(kind, value, formula, self._strings)}</c>')
 
     def _flush(self) -> None:
-        if len(self._rows) > 1000:
-            self._written.append("".join(self._rows).encode())
-            self._rows.clear()
+        self._written.append("".join(self._rows).encode())
+        self._rows.clear()
 
 
 def _typed(kind: str, value: str | None, formula: str, strings: list[str]) -> str:

@@ -35,6 +35,7 @@ class SheetRows:
         self._blank = 0
         self._hidden_lines: list[int] = []
         self._hidden_columns: set[int] = set()
+        self._hiding = bool(detail.hidden_lines or detail.hidden_columns)
         self._lines = 0
         self._long = False
 
@@ -49,7 +50,10 @@ class SheetRows:
                 waiting += 1
                 continue
             self._blank, waiting = self._blank + waiting, 0
-            yield self._row(line, offset, values, texts, found)
+            if found or offset or self._hiding or self._long or self._lines < LINES_MARKED:
+                yield self._row(line, offset, values, texts, found)
+            else:
+                yield Row(Line(line), texts)
         yield from self._only_patched(line, waiting)
 
     def findings(self) -> list[Finding]:
@@ -83,7 +87,8 @@ class SheetRows:
             texts = [""] * offset + texts
         if found:
             marks = _patched(found, offset, values, texts, marks)
-        self._note_hidden(line, texts)
+        if self._hiding:
+            self._note_hidden(line, texts)
         return Row(Line(line), texts, None, tuple(marks))
 
     def _number_marks(self, values: list[Value], offset: int) -> list[Mark]:

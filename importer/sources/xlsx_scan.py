@@ -12,27 +12,26 @@ MOST_LINES = 1_048_576
 MOST_COLUMNS = 16_384
 MOST_CARRIED = 32 * MIB
 """A cell with its text may take so many bytes of XML."""
-MOST_BOX = 50_000_000
+MOST_BOX = 12_000_000
 """The fast reader keeps a cell for every place between A1 and the last cell; so many may be blank."""
 ENTITIES = {b"&lt;": b"<", b"&gt;": b">", b"&quot;": b'"', b"&apos;": b"'", b"&amp;": b"&"}
 
 SHEET_CUTS = (b"<c ", b"<row", b"</sheetData")
 STRING_CUTS = (b"<si>", b"<si ")
-ENCODING = re.compile(rb"<\?xml[^>]*encoding\s*=\s*[\"']([^\"']+)")
+MOST_CUT = 16  # no cut is longer
+ENCODING = re.compile(rb"<\?xml[^<>]*encoding\s*=\s*[\"']([^\"']+)")
 ATTRIBUTE = re.compile(rb'([\w:]+)="([^"]*)"')
 REFERENCE = re.compile(rb"([A-Za-z]{1,3})(\d{1,7})")
-CELL_WITH_REFERENCE = re.compile(rb'<c (?:[^>]*\s)?r="[A-Za-z]{1,3}\d{1,7}"')
-ROW_LINE = re.compile(rb'<row (?:[^>]*?\s)?r="(\d{1,7})"')
-ROW_HIDDEN = re.compile(rb'<row ([^>]*\bhidden="(?:1|true)"[^>]*)>')
-COLUMN = re.compile(rb"<col\s([^>]*)>")
-MERGED = re.compile(rb'<mergeCell\s[^>]*ref="([^"]*)"')
-ODD_QUOTES = re.compile(rb"<(?:c|row) [^>]*?(?:\s=|=\s|=')")
-WIDE = re.compile(rb' r="[A-Za-z]{2}')
-COLUMN_LETTERS = re.compile(rb' r="([A-Za-z]{1,3})\d')
-FAR_LINE = re.compile(rb' r="[A-Za-z]*\d{7}')
-VALUED = re.compile(rb'<c (?:[^>]*?\s)?r="([A-Za-z]{1,3})(\d{1,7})"(?:[^>]*[^/>])?>\s*<[vif]')
-UNTRIMMED = re.compile(rb"<t>(?:\s|[^<]*\s</t>)")
-CONTENT = rb"([^>]*)>\s*(?:(<f)(?:[^>]*/>|[^>]*>[^<]*</f>)\s*)?(?:<v(?:/>|[^>]*>([^<]*)</v>))?"
+ROW_HIDDEN = re.compile(rb'<row ([^<>]*\bhidden="(?:1|true)"[^<>]*)>')
+COLUMN = re.compile(rb"<col\s([^<>]*)>")
+MERGED = re.compile(rb'<mergeCell\s[^<>]*ref="([^"]*)"')
+FAR = re.compile(rb'<c r="[A-Za-z](?:[A-Za-z]|\d{7})')
+"""A cell beyond column Z or line 999,999. Where there is none, the last cell tells how far the sheet goes."""
+CELL_PLACES = re.compile(rb'<c (?:[^<>]*?\s)?r="([A-Za-z]{1,3})(\d{1,7})"')
+VALUED = re.compile(rb'<c (?:[^<>]*?\s)?r="([A-Za-z]{1,3})(\d{1,7})"(?:[^<>]*[^/<>])?>\s*<[vif]')
+BLANK_FIRST = re.compile(rb"<t>\s")
+BLANK_LAST = re.compile(rb"<t>[^<]*\s</t>")
+CONTENT = rb"([^<>]*)>\s*(?:(<f)(?:[^<>]*/>|[^<>]*>[^<]*</f>)\s*)?(?:<v(?:/>|[^<>]*>([^<]*)</v>))?"
 
 
 class NeedsCare(Exception):
@@ -54,8 +53,11 @@ class Detail:
     cells: int = 0
 
 
-def scan(blocks: Iterable[bytes], shapes: dict[int, Shape]) -> Detail:
-    """Reads a sheet's XML once. Raises NeedsCare, or FileRefused beyond a limit."""
+def scan(blocks: Iterable[bytes], shapes: dict[int, Shape], *, written_anew: bool = False) -> Detail:
+    """Reads a sheet's XML once. Raises NeedsCare, or FileRefused beyond a limit.
+
+    A sheet without cells needs care too, its cells may be hard to find; unless it was `written_anew`.
+    """
     detail = Detail()
     interesting = _interesting(shapes)
     for number, piece in enumerate(whole(blocks, SHEET_CUTS)):
@@ -66,7 +68,7 @@ def scan(blocks: Iterable[bytes], shapes: dict[int, Shape]) -> Detail:
         _note_rows(piece, detail)
         if shapes or b"<f" in piece or b't="e"' in piece:
             _note_cells(piece, interesting, shapes, detail)
-    if not detail.cells and not detail.last_line:
+    if not detail.cells and not written_anew:
         raise NeedsCare
     return detail
 
@@ -107,7 +109,8 @@ def whole(blocks: Iterable[bytes], cuts: tuple[bytes, ...]) -> Iterator[bytes]:
     rest = b""
     for block in blocks:
         block = rest + block
-        cut = max(block.rfind(each) for each in cuts)
+        # The rest begins with a cut and has no other; to search it again for every block would take quadratic time.
+        cut = max(block.rfind(each, max(0, len(rest) - MOST_CUT)) for each in cuts)
         if cut <= 0:
             rest = block
             if len(rest) > MOST_CARRIED:
@@ -131,35 +134,34 @@ def check_head(piece: bytes, root: bytes) -> None:
 
 
 def _check_plain(piece: bytes) -> None:
-    cells, rows = piece.count(b"<c "), piece.count(b"<row ")
-    if b"<!" in piece or piece.count(b"</c>") > cells or piece.count(b"</row>") > rows + 1:
+    # A writer that uses single quotes, prefixes or other blanks does so in all cells, so that none is counted here.
+    cells = piece.count(b"<c ")
+    if b"<!" in piece or piece.count(b"</c>") > cells:
         raise NeedsCare
-    if piece.count(b'<c r="') != cells and len(CELL_WITH_REFERENCE.findall(piece)) != cells:
-        raise NeedsCare
-    if (b"='" in piece or b' ="' in piece or b'= "' in piece) and ODD_QUOTES.search(piece):
+    if piece.count(b'<c r="') != cells and len(CELL_PLACES.findall(piece)) != cells:
         raise NeedsCare
     if b"<t>" in piece and _loses_blanks(piece):
         raise NeedsCare
 
 
 def _loses_blanks(piece: bytes) -> bool:
-    # Four searches for fixed bytes cost a tenth of the expression, which has to look at every text.
-    ends = (b" </t>", b"\n</t>", b"\t</t>", b"\r</t>", b"<t> ", b"<t>\n", b"<t>\t", b"<t>\r")
-    return any(end in piece for end in ends) and UNTRIMMED.search(piece) is not None
+    # Searches for fixed bytes cost a tenth of the expression, which has to look at every text.
+    ends = (b" </t>", b"\n</t>", b"\t</t>", b"\r</t>")
+    if BLANK_FIRST.search(piece):
+        return True
+    return any(end in piece for end in ends) and BLANK_LAST.search(piece) is not None
 
 
 def _measure(piece: bytes, detail: Detail) -> None:
-    detail.cells += piece.count(b"<c ")
-    lines = ROW_LINE.findall(piece)
-    if len(lines) != piece.count(b"<row "):
-        raise NeedsCare
-    if lines:
-        detail.last_line = max(detail.last_line, max(map(int, lines)))
-    if WIDE.search(piece):
-        letters = set(COLUMN_LETTERS.findall(piece))
-        detail.columns = max(detail.columns, 1 + max(column_number(each) for each in letters))
-    if FAR_LINE.search(piece):
-        detail.last_line = max(detail.last_line, *(int(line) for _, line in _references(piece)))
+    cells = piece.count(b"<c ")
+    detail.cells += cells
+    last = CELL_PLACES.match(piece, max(0, piece.rfind(b"<c ")))
+    places = [last.groups()] if last else []
+    if FAR.search(piece) or piece.count(b'<c r="') != cells:
+        places += CELL_PLACES.findall(piece)
+    for letters, line in set(places):
+        detail.columns = max(detail.columns, column_number(letters) + 1)
+        detail.last_line = max(detail.last_line, int(line))
     check_place(detail.last_line, detail.columns - 1)
 
 
@@ -171,14 +173,13 @@ def check_place(line: int, column: int) -> None:
         raise beyond(f"it has a column {column + 1:,}; a worksheet has at most {MOST_COLUMNS:,}")
 
 
-def _references(piece: bytes) -> list[tuple[bytes, bytes]]:
-    return re.findall(rb'<c (?:[^>]*?\s)?r="([A-Za-z]*)(\d+)"', piece) or [(b"A", b"0")]
-
-
 def _note_rows(piece: bytes, detail: Detail) -> None:
     if b'hidden="' in piece:
         for match in ROW_HIDDEN.finditer(piece):
-            detail.hidden_lines.add(int(dict(ATTRIBUTE.findall(match[1]))[b"r"]))
+            line = _number(dict(ATTRIBUTE.findall(match[1])).get(b"r"))
+            if line is None:
+                raise NeedsCare
+            detail.hidden_lines.add(line)
         for match in COLUMN.finditer(piece):
             detail.hidden_columns.update(_hidden_columns(dict(ATTRIBUTE.findall(match[1]))))
     if b"<mergeCell " in piece:
@@ -188,18 +189,18 @@ def _note_rows(piece: bytes, detail: Detail) -> None:
 def _hidden_columns(attributes: dict[bytes, bytes]) -> range:
     if attributes.get(b"hidden") not in (b"1", b"true"):
         return range(0)
-    first, last = attributes.get(b"min", b"0"), attributes.get(b"max", b"0")
-    if not (first.isdigit() and last.isdigit()):
+    first, last = _number(attributes.get(b"min")), _number(attributes.get(b"max"))
+    if first is None or last is None:
         return range(0)
-    return range(max(0, int(first) - 1), min(int(last), MOST_COLUMNS))
+    return range(max(0, first - 1), min(last, MOST_COLUMNS))
 
 
 def _interesting(shapes: dict[int, Shape]) -> re.Pattern[bytes]:
-    wanted = [rb'[^>]*\bt="e"', rb'[^>]*\be="1"', rb"[^>]*[^/>]>\s*<f"]
+    wanted = [rb'[^<>]*\bt="e"', rb'[^<>]*\be="1"', rb"[^<>]*[^/<>]>\s*<f"]
     if 0 < len(shapes) <= 200:
-        wanted.append(rb'[^>]*\bs="(?:%b)"' % b"|".join(b"%d" % style for style in shapes))
+        wanted.append(rb'[^<>]*\bs="(?:%b)"' % b"|".join(b"%d" % style for style in shapes))
     elif shapes:
-        wanted.append(rb'[^>]*\bs="')
+        wanted.append(rb'[^<>]*\bs="')
     return re.compile(rb"<c (?=" + b"|".join(wanted) + b")" + CONTENT)
 
 
@@ -214,23 +215,25 @@ def _note_cells(piece: bytes, pattern: re.Pattern[bytes], shapes: dict[int, Shap
         if match[2]:
             detail.formulas += 1
             detail.first_formula = detail.first_formula or (line, column)
-        patch = _patch(attributes, match[2] is not None, match[3], shapes)
+        patch = _patch(attributes, match[3], shapes, formula=match[2] is not None)
         if patch is not None:
             detail.patches.add(line, column, patch)
 
 
 def _patch(
-    attributes: dict[bytes, bytes], formula: bool, value: bytes | None, shapes: dict[int, Shape]
+    attributes: dict[bytes, bytes], value: bytes | None, shapes: dict[int, Shape], *, formula: bool
 ) -> Patch | None:
     kind = attributes.get(b"t", b"n")
     if kind == b"e" or b"e" in attributes:
         return Patch(text=_text(value or b""), code="V320")
     if formula and not value and (value is None or kind != b"str"):
         return Patch(code="V321")
-    style = attributes.get(b"s", b"")
-    if kind == b"n" and value and style.isdigit() and int(style) in shapes:
-        return Patch(shape=shapes[int(style)])
-    return None
+    shape = shapes.get(_number(attributes.get(b"s")) or 0)
+    return Patch(shape=shape) if shape is not None and kind == b"n" and value else None
+
+
+def _number(digits: bytes | None) -> int | None:
+    return int(digits) if digits and digits.isdigit() and len(digits) <= 7 else None
 
 
 def _text(value: bytes) -> str:

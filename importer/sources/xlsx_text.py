@@ -1,6 +1,7 @@
 """Text: a cell's value as a person sees it. Knows values only, neither sheets nor formats."""
 
 import datetime as dt
+from decimal import Decimal
 
 from importer.sources.xlsx_styles import Shape
 
@@ -10,6 +11,7 @@ DIGITS_KEPT = 15
 MOST_EXACT = 10**DIGITS_KEPT
 MOST_WRITTEN_OUT = 10**21
 """Larger numbers are written with an exponent, as they are stored."""
+MOMENTS = (dt.date, dt.time)
 HALF_SECOND = dt.timedelta(milliseconds=500)
 
 
@@ -17,13 +19,11 @@ def text_of(value: Value) -> str:
     """`50` for 50.0, `22.2222`, `TRUE`, `2021-01-02`, `2021-01-02T09:30:00`, `09:30:00`, `26:30:00`; text as it is."""
     if isinstance(value, str):
         return value
+    if isinstance(value, MOMENTS):
+        return _moment(value)
     if isinstance(value, bool):
         return "TRUE" if value else "FALSE"
-    if isinstance(value, float | int):
-        return _number(value)
-    if isinstance(value, dt.timedelta):
-        return _duration(value)
-    return _moment(value)
+    return _duration(value) if isinstance(value, dt.timedelta) else _number(value)
 
 
 def shaped(value: Value, shape: Shape) -> str:
@@ -47,7 +47,8 @@ def _number(number: float) -> str:
     if number == 0:
         return "0"
     if abs(number) < MOST_WRITTEN_OUT and float(number).is_integer():
-        return str(int(number))
+        # The shortest digits that stand for the number: beyond 2**53 int() alone would show digits of the binary one.
+        return str(int(Decimal(repr(number)))) if abs(number) >= MOST_EXACT else str(int(number))
     # The 16th and 17th digit are noise of binary arithmetic (0.1 + 0.2) that no spreadsheet shows.
     return f"{number:.{DIGITS_KEPT}g}" if abs(number) < MOST_WRITTEN_OUT else repr(number)
 
@@ -61,6 +62,8 @@ def _duration(duration: dt.timedelta) -> str:
 def _moment(moment: dt.date | dt.time) -> str:
     """To the nearest second: a stored 09:29:59.997 is shown, and was typed, as 09:30:00."""
     if isinstance(moment, dt.datetime):
+        if not moment.microsecond:
+            return moment.isoformat()
         return (moment + HALF_SECOND).isoformat(timespec="seconds") if moment.year < dt.MAXYEAR else moment.isoformat()
     if isinstance(moment, dt.time):
         rounded = dt.datetime.combine(dt.date.min, moment) + HALF_SECOND

@@ -171,7 +171,7 @@ class Exchange:
             if (
                 isinstance(reply, Reply)
                 and reply.status not in REPEATABLE
-                and (reply.body is not None or reply.status >= 400)
+                and (isinstance(reply.body, dict) or reply.status >= 400)
             ):
                 self.reads.answered()
                 return reply

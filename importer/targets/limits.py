@@ -1,6 +1,6 @@
 """What each target accepts, apart from its code: judging needs no HTTP library."""
 
-from importer.core.task import Limits
+from importer.core.limits import Limits
 
 TASKS = Limits(
     external_id=100,

@@ -108,7 +108,9 @@ class TasksTarget:
         for query in _queries("customAttributes.externalId", external_ids):
             async for task in self._pages(f"/api/v2/tasks?query={query}", PAGE, "task:view"):
                 fact = self._task_fact(task)
-                if fact is not None and fact.external_id in wanted:
+                if fact is None:  # "not found" lets a row be sent again: it must not rest on what cannot be read
+                    raise TargetDown("A task in a search has no ID or no external ID.", "Try again later.")
+                if fact.external_id in wanted:
                     found.setdefault(fact.external_id, {})[fact.task_id] = fact
         return {external_id: tuple(tasks.values()) for external_id, tasks in found.items()}
 
@@ -121,7 +123,8 @@ class TasksTarget:
         return TaskFact(task_id, external_id, self.content(task), str(task.get("state") or ""))
 
     async def create(self, payload: str, external_id: str, claim: Callable[[], Awaitable[bool]]) -> Answer | None:
-        key = external_id if external_id.isascii() and external_id.isprintable() else quote(external_id)
+        plain = external_id.isascii() and external_id.isprintable() and "%" not in external_id
+        key = external_id if plain else quote(external_id)
         reply = await self._exchange.post("/api/v2/tasks", payload, {"Idempotency-Key": key}, claim)
         return _answer(reply) if isinstance(reply, Reply) else reply
 
@@ -165,7 +168,9 @@ class TasksTarget:
             if page is None:
                 raise TargetDown(f"A list could not be read ({reply.status}: {reply.problem}).", "Try again later.")
             entities = page.get("entities")
-            rows = [each for each in entities if isinstance(each, dict)] if isinstance(entities, list) else []
+            if not isinstance(entities, list) or (number == 1 and not entities and _reached(page.get("total"), 1)):
+                raise TargetDown("A list came without its entries.", "Try again later; importer resume carries on.")
+            rows = [each for each in entities if isinstance(each, dict)]
             for each in rows:
                 yield each
             seen += len(rows)

@@ -9,7 +9,8 @@ from importer.core.mapping import Mapping as ColumnMapping
 from importer.core.plan import findings_record
 from importer.core.rows import Line, Row
 from importer.core.shape import Shaper
-from importer.core.task import Limits, request_type
+from importer.core.limits import Limits
+from importer.core.task import request_type
 from importer.core.verdicts import Judged, Seen, Verdict, judge_shape
 from importer.flow.facts import Lookups
 

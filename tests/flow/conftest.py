@@ -34,7 +34,7 @@ INDEX_LAG_S = 3.0
 LAG_S = 5.0
 """What the importer is told: more than the sandbox's index needs."""
 QUIET_TURNS = 12
-CALLS_MOST = 20_000
+CALLS_MOST = 3_000
 PATIENCE_TURNS = 2_000_000
 STUCK_TURNS = 20_000
 

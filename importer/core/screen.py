@@ -1,0 +1,112 @@
+"""Screen: tells, many rows at a time, the rows about which surely nothing can be said. A shortcut: shape is the judge of all others."""
+
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from dataclasses import dataclass
+from itertools import islice
+from operator import itemgetter
+from typing import Any
+
+from importer.core.columns import HEADER_SEARCHED, Header, chosen_header, match_headings
+from importer.core.findings import Severity
+from importer.core.limits import Limits
+from importer.core.mapping import Mapping, read_mapping
+from importer.core.rows import Row
+
+BATCH = 500
+
+Check = Callable[[Sequence[str]], Iterable[bool]]
+
+
+@dataclass(frozen=True, slots=True)
+class ScreenTask:
+    """What a screen needs to know, as plain values: it runs in the child process that reads the file."""
+
+    mapping: dict[str, Any]  # Mapping.record()
+    header_row: int | None
+    limits: dict[str, Any]  # the fields of Limits
+
+
+def screened(rows: Iterator[Row], task: ScreenTask) -> Iterator[Row]:
+    """The rows; of those that are surely good, only line and external ID. The first HEADER_SEARCHED rows stay whole."""
+    mapping = read_mapping(task.mapping, "the mapping")
+    above = list(islice(rows, HEADER_SEARCHED))
+    yield from above
+    index = chosen_header(above, mapping, task.header_row)
+    header = match_headings(above[index], mapping) if index is not None else None
+    if header is None or any(each.severity is Severity.ERROR for each in header.findings):
+        yield from rows
+        return
+    screen = Screen(header, mapping, Limits(**{**task.limits, "types": tuple(task.limits["types"])}))
+    while batch := list(islice(rows, BATCH)):
+        for row, external_id in zip(batch, screen(batch), strict=True):
+            yield Row(row.line, (), row.file_line, (), external_id) if external_id else row
+
+
+class Screen:
+    """Checks column by column, which costs a fraction of judging row by row.
+
+    What it calls good has a request and no finding (a test compares the two); what it does not is merely not known.
+    Serves sheets whose fields are columns; where a mapping computes something, it calls nothing good.
+    """
+
+    def __init__(self, header: Header, mapping: Mapping, limits: Limits) -> None:
+        self._width = len(header.headings)
+        self._limits = limits
+        checks = self._checks()
+        computed = mapping.values or mapping.overflow or header.attributes or header.constants
+        columns = {field: template.column for field, template in header.fields.items()}
+        self._usable = not computed and None not in columns.values() and {"external_id", "queue"} <= set(columns)
+        self._pick = itemgetter(*(column for column in columns.values() if column is not None))
+        self._chosen = [checks[field] for field in columns]
+        self._id = list(columns).index("external_id") if self._usable else 0
+
+    def __call__(self, rows: Sequence[Row]) -> list[str]:
+        """For each row its external ID where it is surely good, else an empty text."""
+        if not self._usable or not rows:
+            return [""] * len(rows)
+        fits = [len(row.cells) == self._width and not row.marks for row in rows]
+        if not all(fits):
+            fitting = iter(self([row for row, fit in zip(rows, fits, strict=True) if fit]))
+            return [next(fitting) if fit else "" for fit in fits]
+        columns = list(zip(*map(self._pick, [row[1] for row in rows]), strict=True))
+        masks = [check(column) for check, column in zip(self._chosen, columns, strict=True)]
+        good = map(all, zip(*masks, strict=True))
+        return [text if fine else "" for text, fine in zip(columns[self._id], good, strict=True)]
+
+    def _checks(self) -> dict[str, Check]:
+        limits = self._limits
+        kinds = frozenset({*limits.types, ""})
+        numbers = frozenset({*map(str, range(limits.priority_low, limits.priority_high + 1)), ""})
+        queues = _Remembered(limits.queue)
+
+        def identifiers(texts: Sequence[str]) -> list[bool]:
+            most = limits.external_id
+            return [0 < len(t) <= most and t.isprintable() and t == t.strip() and "+" not in t for t in texts]
+
+        def descriptions(texts: Sequence[str]) -> list[bool]:
+            most = limits.description
+            return [0 < len(t) <= most and t == t.strip() for t in texts]
+
+        return {
+            "external_id": identifiers,
+            "queue": lambda texts: map(queues.__getitem__, texts),
+            "priority": lambda texts: map(numbers.__contains__, texts),
+            "type": lambda texts: map(kinds.__contains__, texts),
+            "description": descriptions,
+        }
+
+
+class _Remembered(dict[str, bool]):
+    """Whether a queue's name is well formed; a sheet names few queues many times."""
+
+    MOST = 10_000
+
+    def __init__(self, limit: int) -> None:
+        super().__init__()
+        self._limit = limit
+
+    def __missing__(self, text: str) -> bool:
+        if len(self) >= self.MOST:
+            self.clear()
+        fine = self[text] = 0 < len(text) <= self._limit and text.isprintable() and text == text.strip()
+        return fine
