@@ -6,15 +6,15 @@ import json
 import os
 import subprocess
 import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Coroutine, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from importer.core.errors import AlreadyRunning, ImporterError, SettingsError
-from importer.core.plan import Environment
 from importer.core.limits import Limits
+from importer.core.plan import Environment
 from importer.settings import Settings
 
 if TYPE_CHECKING:
@@ -32,7 +32,7 @@ class Connection:
 
     target: "Target"
     environment: Environment
-    close: Callable[[], None]
+    run: Callable[[Coroutine[Any, Any, Any]], Any]  # on the one event loop that all its calls share
 
 
 def limits(settings: Settings) -> Limits:
@@ -90,13 +90,14 @@ def connected(settings: Settings) -> Iterator[Connection]:
         api_url, login_url = settings.endpoints
         client_id, secret = settings.credentials
         environment = Environment(settings.text("target"), origin_of(api_url), client_id)
-        yield _connection(settings, api_url, login_url, client_id, secret, environment)
+        with _connection(settings, api_url, login_url, client_id, secret, environment) as connection:
+            yield connection
         return
     with sandbox_process(settings.state_dir / "sandbox") as ready:
         environment = Environment(settings.text("target"), f"sandbox:{ready['world']}", ready["client_id"])
-        yield _connection(
-            settings, ready["api_url"], ready["login_url"], ready["client_id"], ready["client_secret"], environment
-        )
+        keys = ("api_url", "login_url", "client_id", "client_secret")
+        with _connection(settings, *(ready[key] for key in keys), environment) as connection:
+            yield connection
 
 
 def origin_of(api_url: str) -> str:
@@ -107,9 +108,12 @@ def origin_of(api_url: str) -> str:
     return f"{parts.scheme}://{parts.netloc}".lower()
 
 
+@contextmanager
 def _connection(
     settings: Settings, api_url: str, login_url: str, client_id: str, secret: str, environment: Environment
-) -> Connection:
+) -> Iterator[Connection]:
+    import asyncio
+
     from importer.targets.exchange import Credentials, Endpoints, Exchange, Timeouts
     from importer.targets.pace import CallLog, Rate, SharedPace
     from importer.targets.tasks import TasksTarget
@@ -120,7 +124,13 @@ def _connection(
     pace = SharedPace(calls, rate, time)
     timeouts = Timeouts(total_s=settings.seconds("timeout"))
     exchange = Exchange(Endpoints(api_url, login_url), Credentials(client_id, secret), pace, time, timeouts)
-    return Connection(TasksTarget(exchange), environment, calls.close)
+    target = TasksTarget(exchange)
+    try:
+        with asyncio.Runner() as runner:
+            yield Connection(target, environment, runner.run)
+            runner.run(target.close())
+    finally:
+        calls.close()
 
 
 @contextmanager

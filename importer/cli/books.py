@@ -147,20 +147,16 @@ def template(out: Path, flags: Table[str, Any], profile: str | None, *, offline:
 
 
 def _queue_names(settings: Any) -> tuple[str, ...]:
-    import asyncio
-
     from importer.wiring import connected
 
     async def asked(connection: Any) -> tuple[str, ...]:
-        try:
-            await connection.target.log_in(["queue:view"])
-            names: tuple[str, ...] = await connection.target.queue_names()
-            return names
-        finally:
-            await connection.target.close()
+        await connection.target.log_in(["queue:view"])
+        names: tuple[str, ...] = await connection.target.queue_names()
+        return names
 
     with connected(settings) as connection:
-        return asyncio.run(asked(connection))
+        names: tuple[str, ...] = connection.run(asked(connection))
+        return names
 
 
 def config(profile: str | None, flags: Table[str, Any], *, origin: bool) -> int:

@@ -1,6 +1,5 @@
 """demo: the whole story on the sandbox, with the commands' own code: check, preview, approve, run, results."""
 
-import asyncio
 import shutil
 import tempfile
 import time
@@ -54,7 +53,9 @@ def _story(desk: Desk, folder: Path) -> dict[str, int]:
     shutil.copyfile(samples() / source.name, source)
     with connected(desk.settings) as connection:
         screen.say(f"1. A sandbox stands for Genesys Cloud: {connection.environment.origin}")
-        made = asyncio.run(previewed(source, Asked(None, None, None), desk.settings, connection, desk.book, quiet=True))
+        made = connection.run(
+            previewed(source, Asked(None, None, None), desk.settings, connection, desk.book, quiet=True)
+        )
         _show(made, desk, source)
         reports = preview_reports(desk.settings, made)
         approval = _approved(desk, made)

@@ -79,8 +79,6 @@ def check(file: Path, asked: Asked, flags: Table[str, Any], profile: str | None,
 
 def preview(file: Path, asked: Asked, flags: Table[str, Any], profile: str | None, format_: str) -> int:
     """`importer preview`."""
-    import asyncio
-
     from importer.wiring import connected, ledger
 
     began = time.monotonic()
@@ -90,7 +88,7 @@ def preview(file: Path, asked: Asked, flags: Table[str, Any], profile: str | Non
     book = ledger(settings)
     try:
         with connected(settings) as connection:
-            made = asyncio.run(previewed(file, asked, settings, connection, book, quiet=as_json))
+            made = connection.run(previewed(file, asked, settings, connection, book, quiet=as_json))
     finally:
         book.close()
     reports = preview_reports(settings, made)
@@ -129,7 +127,6 @@ async def previewed(
             return await previewing.preview(reading, asked.choices(settings), origin, draft)
     finally:
         progress.end()
-        await connection.target.close()
 
 
 class _Unchanged:

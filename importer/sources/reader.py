@@ -134,7 +134,12 @@ def _os_problem(error: OSError | ValueError) -> str:
 
 
 def _task(format_: str, options: ReadOptions, limits: Limits) -> str:
-    task: dict[str, Any] = {"format": format_, "sheet": options.sheet, "memory_mb": limits.memory_mb, "cpu_s": limits.cpu_s}
+    task: dict[str, Any] = {
+        "format": format_,
+        "sheet": options.sheet,
+        "memory_mb": limits.memory_mb,
+        "cpu_s": limits.cpu_s,
+    }
     if options.screen is not None:
         task["screen"] = asdict(options.screen)
     return pydantic_core.to_json(task).decode().replace("\0", "")

@@ -168,7 +168,7 @@ class TasksTarget:
             if page is None:
                 raise TargetDown(f"A list could not be read ({reply.status}: {reply.problem}).", "Try again later.")
             entities = page.get("entities")
-            if not isinstance(entities, list) or (number == 1 and not entities and _reached(page.get("total"), 1)):
+            if not isinstance(entities, list) or (number == 1 and not entities and _more(page.get("total"))):
                 raise TargetDown("A list came without its entries.", "Try again later; importer resume carries on.")
             rows = [each for each in entities if isinstance(each, dict)]
             for each in rows:
@@ -251,6 +251,11 @@ def _audit_entry(entry: Mapping[str, Any], number: int) -> AuditEntry:
         at=str(entry.get("timestamp") or ""),
         diff=diff if isinstance(diff, dict) else {},
     )
+
+
+def _more(total: Any) -> bool:
+    """Whether a page claims that there are entries."""
+    return isinstance(total, int) and not isinstance(total, bool) and total > 0
 
 
 def _reached(limit: Any, count: int) -> bool:

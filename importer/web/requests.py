@@ -5,11 +5,11 @@ from typing import Any
 
 from importer.core.columns import ATTRIBUTE_PREFIXES, COLUMNS, Header, match_headings
 from importer.core.findings import Severity
+from importer.core.limits import Limits
 from importer.core.mapping import Mapping as ColumnMapping
 from importer.core.plan import findings_record
 from importer.core.rows import Line, Row
 from importer.core.shape import Shaper
-from importer.core.limits import Limits
 from importer.core.task import request_type
 from importer.core.verdicts import Judged, Seen, Verdict, judge_shape
 from importer.flow.facts import Lookups

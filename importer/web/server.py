@@ -36,12 +36,8 @@ def application(connection: "Connection", ledger: "Ledger") -> web.Application:
     async def described(_: web.Request) -> web.Response:
         return web.json_response(schema(connection.target.limits), content_type="application/schema+json")
 
-    async def closed(_: web.Application) -> None:
-        await connection.target.close()
-
     app.router.add_post("/api/preview", preview)
     app.router.add_get("/api/schema", described)
-    app.on_cleanup.append(closed)
     return app
 
 
@@ -95,7 +91,8 @@ def _error(status: int, code: str, message: str, fix: str) -> web.Response:
 
 def serve(port: int, connection: "Connection", ledger: "Ledger") -> int:
     """Serves until Ctrl-C. Raises UsageError where the port is taken."""
-    return asyncio.run(_serve(port, application(connection, ledger)))
+    code: int = connection.run(_serve(port, application(connection, ledger)))
+    return code
 
 
 async def _serve(port: int, app: web.Application) -> int:
