@@ -95,8 +95,8 @@ def connected(settings: Settings) -> Iterator[Connection]:
         return
     with sandbox_process(settings.state_dir / "sandbox") as ready:
         environment = Environment(settings.text("target"), f"sandbox:{ready['world']}", ready["client_id"])
-        keys = ("api_url", "login_url", "client_id", "client_secret")
-        with _connection(settings, *(ready[key] for key in keys), environment) as connection:
+        urls, client = (ready["api_url"], ready["login_url"]), (ready["client_id"], ready["client_secret"])
+        with _connection(settings, *urls, *client, environment=environment) as connection:
             yield connection
 
 

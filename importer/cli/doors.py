@@ -1,10 +1,10 @@
 """serve and sandbox: commands that answer others."""
 
-import sys
 from collections.abc import Mapping as Table
 from pathlib import Path
 from typing import Any
 
+from importer.cli.screen import tell
 from importer.settings import load
 
 
@@ -27,8 +27,5 @@ def sandbox(port: int, seed: int | None, scenario: str | None, world: Path | Non
     from importer.sandbox.server import SandboxOptions
     from importer.sandbox.server import serve as served
 
-    print(
-        "the sandbox runs until Ctrl-C; set GENESYS_API_URL, GENESYS_LOGIN_URL and the credentials below",
-        file=sys.stderr,
-    )
+    tell("the sandbox runs until Ctrl-C; set GENESYS_API_URL, GENESYS_LOGIN_URL and the credentials below")
     return served(SandboxOptions(port=port, seed=seed, scenario=scenario, world=world))

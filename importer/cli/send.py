@@ -77,7 +77,9 @@ def _run(desk: Desk, source: str, asked: Asked, *, yes: bool, is_file: bool) -> 
     reports: dict[str, str] = {}
     with connected(desk.settings) as connection:
         if is_file:
-            made = asyncio.run(previewed(Path(source), asked, desk.settings, connection, desk.book, quiet=desk.as_json))
+            made = connection.run(
+                previewed(Path(source), asked, desk.settings, connection, desk.book, quiet=desk.as_json)
+            )
             reports = preview_reports(desk.settings, made)
             plan = made.about.plan
             if not desk.as_json:
