@@ -1,22 +1,26 @@
 """The seams: each Protocol is as narrow as its use. Implementations satisfy them by shape; wiring.py names them."""
 
-from collections.abc import Awaitable, Callable, Iterable, Iterator, Mapping, Sequence
-from contextlib import AbstractAsyncContextManager
-from dataclasses import dataclass, field
-from datetime import datetime
-from typing import Any, BinaryIO, Protocol
+from __future__ import annotations  # what the seams speak of is imported by who uses it: reading a file needs little
 
-from importer.core.facts import Content, LedgerFact, QueueFact, TaskFact
-from importer.core.findings import Finding
-from importer.core.limits import Limits
-from importer.core.outcomes import Answer
-from importer.core.plan import Approval, Environment, PlanHead, PlanRow, Preview
-from importer.core.policy import Outage
-from importer.core.report import AuditEntry, ResultRow, RunFacts, StateChange
-from importer.core.rows import Row, Sheet
-from importer.core.screen import ScreenTask
-from importer.core.stages import Entry
-from importer.core.task import TaskRequest
+from collections.abc import Awaitable, Callable, Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any, BinaryIO, Protocol
+
+if TYPE_CHECKING:
+    from contextlib import AbstractAsyncContextManager
+    from datetime import datetime
+
+    from importer.core.facts import Content, LedgerFact, QueueFact, TaskFact
+    from importer.core.findings import Finding
+    from importer.core.limits import Limits
+    from importer.core.outcomes import Answer
+    from importer.core.plan import Approval, Environment, PlanHead, PlanRow, Preview
+    from importer.core.policy import Outage
+    from importer.core.report import AuditEntry, ResultRow, RunFacts, StateChange
+    from importer.core.rows import Row, Sheet
+    from importer.core.screen import ScreenTask
+    from importer.core.stages import Entry
+    from importer.core.task import TaskRequest
 
 
 @dataclass(frozen=True, slots=True)

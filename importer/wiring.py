@@ -14,10 +14,10 @@ from typing import TYPE_CHECKING, Any
 
 from importer.core.errors import AlreadyRunning, ImporterError, SettingsError
 from importer.core.limits import Limits
-from importer.core.plan import Environment
 from importer.settings import Settings
 
 if TYPE_CHECKING:
+    from importer.core.plan import Environment
     from importer.ledgers.lock import SubmissionLock
     from importer.ledgers.plans import PlanFolder
     from importer.ports import Clock, Ledger, Target
@@ -31,7 +31,7 @@ class Connection:
     """A target, ready to be called, and the environment that it stands for."""
 
     target: "Target"
-    environment: Environment
+    environment: "Environment"
     run: Callable[[Coroutine[Any, Any, Any]], Any]  # on the one event loop that all its calls share
 
 
@@ -85,6 +85,8 @@ def preparer() -> str:
 @contextmanager
 def connected(settings: Settings) -> Iterator[Connection]:
     """The target that the settings name; with `--sandbox`, a sandbox process that ends with this one."""
+    from importer.core.plan import Environment
+
     limits(settings)
     if not settings.sandbox:
         api_url, login_url = settings.endpoints
@@ -110,7 +112,7 @@ def origin_of(api_url: str) -> str:
 
 @contextmanager
 def _connection(
-    settings: Settings, api_url: str, login_url: str, client_id: str, secret: str, environment: Environment
+    settings: Settings, api_url: str, login_url: str, client_id: str, secret: str, environment: "Environment"
 ) -> Iterator[Connection]:
     import asyncio
 

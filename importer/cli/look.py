@@ -9,16 +9,15 @@ from typing import TYPE_CHECKING, Any
 from importer.cli import screen
 from importer.core.errors import FileRefused, UsageError
 from importer.core.findings import Finding, finding
-from importer.core.plan import Preview, findings_record, short
-from importer.core.report import Causes, forecast, in_words
 from importer.core.screen import ScreenTask
-from importer.flow.read import Choices
 from importer.ports import ReadOptions
 from importer.settings import Settings, load
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
+    from importer.core.plan import Preview
+    from importer.flow.read import Choices
     from importer.ports import Ledger, PlanDraft
     from importer.wiring import Connection
 
@@ -33,8 +32,10 @@ class Asked:
     header_row: int | None
     skip: str | None
 
-    def choices(self, settings: Settings) -> Choices:
+    def choices(self, settings: Settings) -> "Choices":
         """The choices about rows. Raises UsageError."""
+        from importer.flow.read import Choices
+
         return Choices(settings.mapping, self.header_row, _lines(self.skip))
 
 
@@ -47,7 +48,6 @@ def json_wanted(format_: str) -> bool:
 
 def check(file: Path, asked: Asked, flags: Table[str, Any], profile: str | None, format_: str) -> int:
     """`importer check`."""
-    from importer.flow.check import check as judged
     from importer.sources.reader import open_source
     from importer.wiring import limits
 
@@ -56,11 +56,16 @@ def check(file: Path, asked: Asked, flags: Table[str, Any], profile: str | None,
     settings = load(flags, profile)
     progress = screen.ProgressLine(quiet=as_json)
     screen_task = ScreenTask(settings.mapping.record(), asked.header_row, asdict(limits(settings)))
-    with open_source(file, ReadOptions(asked.sheet, screen_task)) as reading:
+    with open_source(file, ReadOptions(asked.sheet, screen_task), meanwhile=_load_judging) as reading:
+        from importer.flow.check import check as judged
+
         found = judged(
             reading, asked.choices(settings), limits(settings), lambda rows: progress("checked", {"rows": rows})
         )
     progress.end()
+    from importer.core.plan import findings_record
+    from importer.core.report import in_words
+
     exit_code = 3 if found.counts["invalid"] or found.counts["duplicate"] else 0
     if as_json:
         body: dict[str, Any] = {"schema": "importer.check/1", "counts": found.counts, "warnings": found.warnings}
@@ -77,8 +82,19 @@ def check(file: Path, asked: Asked, flags: Table[str, Any], profile: str | None,
     return exit_code
 
 
+def _load_judging() -> None:
+    """What judging needs, loaded while the reader starts."""
+    import importer.flow.check
+    from importer.core.task import validator
+    from importer.targets.limits import TASKS
+
+    validator(TASKS)
+    del importer
+
+
 def preview(file: Path, asked: Asked, flags: Table[str, Any], profile: str | None, format_: str) -> int:
     """`importer preview`."""
+    from importer.core.plan import findings_record
     from importer.wiring import connected, ledger
 
     began = time.monotonic()
@@ -109,7 +125,7 @@ def preview(file: Path, asked: Asked, flags: Table[str, Any], profile: str | Non
 
 async def previewed(
     file: Path, asked: Asked, settings: Settings, connection: "Connection", book: "Ledger", *, quiet: bool
-) -> Preview:
+) -> "Preview":
     """Makes the plan of a file. Raises FileRefused, NotAuthorised, TargetDown."""
     from importer.flow.preview import Origin, Previewing
     from importer.flow.run import PREVIEW_SCOPES
@@ -139,7 +155,7 @@ class _Unchanged:
         self.add = draft.add
         self.discard = draft.discard
 
-    def finish(self, *arguments: Any, **named: Any) -> Preview:
+    def finish(self, *arguments: Any, **named: Any) -> "Preview":
         from importer.sources.reader import fingerprint
 
         if fingerprint(self._file)[0] != self._sha256:
@@ -147,7 +163,7 @@ class _Unchanged:
         return self._draft.finish(*arguments, **named)
 
 
-def preview_reports(settings: Settings, made: Preview) -> dict[str, str]:
+def preview_reports(settings: Settings, made: "Preview") -> dict[str, str]:
     """Writes the two reports of a plan; absolute paths by name, the plan's own among them."""
     from importer.wiring import plans
     from importer.writers import preview_json, preview_xlsx
@@ -162,8 +178,10 @@ def preview_reports(settings: Settings, made: Preview) -> dict[str, str]:
     return {name: str(path.absolute()) for name, path in paths.items()}
 
 
-def show_preview(file: Path, made: Preview, settings: Settings) -> None:
+def show_preview(file: Path, made: "Preview", settings: Settings) -> None:
     """The preview on the screen: what was assumed, problems by cause, the books, the forecast."""
+    from importer.core.plan import short
+    from importer.core.report import Causes, forecast, in_words
     from importer.wiring import plans
 
     head = made.head

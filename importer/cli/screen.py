@@ -7,12 +7,14 @@ import time
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from itertools import pairwise
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from importer.core.errors import FileRefused, ImporterError
 from importer.core.findings import Finding, Severity
-from importer.core.report import Cause
-from importer.core.task import UNSEEN
+from importer.core.unseen import UNSEEN
+
+if TYPE_CHECKING:
+    from importer.core.report import Cause
 
 SIGNS = {Severity.ERROR: "✖", Severity.WARNING: "▲", Severity.NOTE: "·"}
 PLAIN_SIGNS = {Severity.ERROR: "[ERR]", Severity.WARNING: "[WARN]", Severity.NOTE: "[NOTE]"}
@@ -57,7 +59,7 @@ def show_finding(finding: Finding, where: str = "") -> None:
         tell(f"  fix {harmless(finding.fix)}")
 
 
-def show_causes(causes: Sequence[Cause]) -> None:
+def show_causes(causes: Sequence["Cause"]) -> None:
     """Errors and warnings by cause, the most freeing first."""
     grave = [cause for cause in causes if cause.severity is not Severity.NOTE]
     for cause in grave[:CAUSES_SHOWN]:

@@ -24,6 +24,8 @@ def merged(seen: Sequence[StateChange], trail: Sequence[AuditEntry]) -> list[Sta
     state some time after it began. What was seen and is not in the audit (which may lag) is kept in its place.
     """
     told = _told(seen, trail)
+    if told:  # what an earlier, shorter trail filled in is told again
+        seen = [each for each in seen if each.source != "audit"]
     history: list[StateChange] = []
     next_told = 0
     for each in seen:
@@ -56,9 +58,9 @@ def _told(seen: Sequence[StateChange], trail: Sequence[AuditEntry]) -> list[Stat
 def is_complete(state: str | None, trail: Sequence[AuditEntry]) -> bool:
     """Whether the audit entries tell a task's life up to `state`: its creation, and a last move that led there.
 
-    Audit entries may come late. A trail with no moves at all says nothing about them; some servers record none.
+    Audit entries may come late: a task that has moved and whose trail tells of no move is not told to its end.
     """
     if not any(entry.action == CREATE for entry in trail):
         return False
     told = _told((), trail)
-    return not told or told[-1].state == state
+    return told[-1].state == state if told else state in (None, "new")

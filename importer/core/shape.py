@@ -12,7 +12,8 @@ from importer.core.limits import Limits
 from importer.core.mapping import Mapping
 from importer.core.names import did_you_mean
 from importer.core.rows import Row
-from importer.core.task import TaskRequest, unseen, validator, whole_number
+from importer.core.task import TaskRequest, validator, whole_number
+from importer.core.unseen import unseen
 
 E_NOTATION = re.compile(r"[+-]?[0-9](?:[.,][0-9]+)?[eE]\+[0-9]{2,3}")
 """How Excel writes a long number in a narrow column: `1.23457E+14`."""

@@ -9,15 +9,9 @@ from pydantic import Field, StringConstraints, TypeAdapter
 from typing_extensions import TypedDict
 
 from importer.core.limits import Limits
-
-UNSEEN_CHARACTERS = (
-    "\x00-\x1f\x7f-\x9f"  # control characters
-    "\u00ad\u061c\u200b-\u200f\u2028-\u202e\u2060-\u2069\ufeff"  # zero-width and direction characters
-)
-"""Characters that make two different texts look alike, as the inside of a regular expression's brackets."""
+from importer.core.unseen import UNSEEN_CHARACTERS
 
 VISIBLE_ONLY = "^[^" + UNSEEN_CHARACTERS + "]*$"
-UNSEEN = re.compile(f"[{UNSEEN_CHARACTERS}]")
 WHOLE = re.compile(r"[+-]?[0-9]{1,18}")
 
 
@@ -58,8 +52,3 @@ def validator(limits: Limits) -> Callable[[Any], TaskRequest]:
     """Checks one request: returns it validated, or raises pydantic's ValidationError with all that is wrong."""
     checked: Callable[[Any], TaskRequest] = TypeAdapter(request_type(limits)).validator.validate_python
     return checked
-
-
-def unseen(text: str) -> str:
-    """The invisible characters of a text by number: `U+200B, U+0007`."""
-    return ", ".join(dict.fromkeys(f"U+{ord(character):04X}" for character in UNSEEN.findall(text)))

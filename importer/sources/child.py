@@ -93,6 +93,7 @@ def _serve(file: BinaryIO, task: Task, send: Send, read: Read, preload: Preload 
     bound(task.memory_mb, task.cpu_s)
     if preload is not None:
         preload(file)
+    pydantic_core.to_json([])  # it imports what it knows of types on its first use
     shut()
     reading = read(file, ReadOptions(sheet=task.sheet))
     send(pydantic_core.to_json(["sheet", reading.sheet]))

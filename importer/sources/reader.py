@@ -70,11 +70,16 @@ def limits_for(format: str, size: int) -> Limits:  # noqa: A002 - Sheet calls it
 
 @contextmanager
 def open_source(
-    path: Path, options: ReadOptions | None = None, limits: Limits | None = None, *, program: Sequence[str] = PROGRAM
+    path: Path,
+    options: ReadOptions | None = None,
+    limits: Limits | None = None,
+    *,
+    program: Sequence[str] = PROGRAM,
+    meanwhile: Callable[[], object] = lambda: None,
 ) -> Iterator[Reading]:
     """The file as a Reading, rows streamed, while the context is open; on leaving it the child is gone, however it went.
 
-    Opens the path once. `limits` are those of `limits_for` by default. Raises FileRefused, on entering or while the rows are
+    Opens the path once. `meanwhile` is called while the child starts. `limits` are those of `limits_for` by default. Raises FileRefused, on entering or while the rows are
     iterated: for what the file is, and when the child hits a limit or dies (F109).
     """
     with open_regular(path) as file:
@@ -83,6 +88,7 @@ def open_source(
         file.seek(0)
         child = _Child(program, file, _task(format_, options or ReadOptions(), limits), limits)
         try:
+            meanwhile()
             yield child.reading()
         finally:
             child.end()

@@ -13,7 +13,9 @@ MOST_COLUMNS = 16_384
 MOST_CARRIED = 32 * MIB
 """A cell with its text may take so many bytes of XML."""
 MOST_BOX = 12_000_000
-"""The fast reader keeps a cell for every place between A1 and the last cell; so many may be blank."""
+"""The fast reader keeps a cell for every place between A1 and the last cell; so many need no justification."""
+MOST_THINNED = 4
+"""In a larger area one place of so many has a cell."""
 ENTITIES = {b"&lt;": b"<", b"&gt;": b">", b"&quot;": b'"', b"&apos;": b"'", b"&amp;": b"&"}
 
 SHEET_CUTS = (b"<c ", b"<row", b"</sheetData")
@@ -84,15 +86,16 @@ def check_strings(blocks: Iterable[bytes]) -> None:
 
 def check_box(detail: Detail, blocks: Iterable[bytes]) -> None:
     """Raises FileRefused where few cells span so big an area that a reader of dense areas would exhaust the memory."""
-    if detail.last_line * detail.columns <= MOST_BOX:
+    box = detail.last_line * detail.columns
+    if box <= MOST_BOX or detail.cells * MOST_THINNED >= box:
         return
     lines = columns = cells = 0
     for piece in whole(blocks, SHEET_CUTS):
-        for match in VALUED.finditer(piece):
-            lines, columns = max(lines, int(match[2])), max(columns, column_number(match[1]) + 1)
-            cells += 1
-    box = lines * columns
-    if box > MOST_BOX and cells * 4 < box:
+        places = VALUED.findall(piece)
+        cells += len(places)
+        columns = max([columns, *(column_number(letters) + 1 for letters in {letters for letters, _ in places})])
+        lines = max([lines, *(int(line) for line in {line for _, line in places})])
+    if lines * columns > MOST_BOX and cells * MOST_THINNED < lines * columns:
         raise beyond(f"its {cells:,} cells are spread over {lines:,} rows and {columns:,} columns")
 
 

@@ -1,0 +1,16 @@
+"""Unseen: characters that make two different texts look alike, or that steer a terminal."""
+
+import re
+
+UNSEEN_CHARACTERS = (
+    "\x00-\x1f\x7f-\x9f"  # control characters
+    "\u00ad\u061c\u200b-\u200f\u2028-\u202e\u2060-\u2069\ufeff"  # zero-width and direction characters
+)
+"""Characters that make two different texts look alike, as the inside of a regular expression's brackets."""
+
+UNSEEN = re.compile(f"[{UNSEEN_CHARACTERS}]")
+
+
+def unseen(text: str) -> str:
+    """The invisible characters of a text by number: `U+200B, U+0007`."""
+    return ", ".join(dict.fromkeys(f"U+{ord(character):04X}" for character in UNSEEN.findall(text)))
