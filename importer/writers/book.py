@@ -1,220 +1,275 @@
-"""Book: a workbook in the house style, written in constant memory. No user text becomes a formula, a link or a number."""
+"""Book: a workbook in the house style, written row by row in constant memory. No text ever becomes a formula or a link."""
 
-from collections.abc import Iterator, Sequence
+import tempfile
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import Any, BinaryIO, NamedTuple
 
-from importer.core.report import ICONS
-from importer.writers.text import visible
+from importer.writers.files import Draft, written
+from importer.writers.text import label, visible
 
 ROWS_MOST = 1_048_576
-"""Rows of an Excel sheet; a longer one goes on in the next."""
-WIDEST = 60
+COLUMNS_MOST = 16_384
+WIDTH_MOST = 60
 
-LOOKS = {
+_BASE = {"font_name": "Calibri", "font_size": 11, "valign": "top"}
+STYLES: dict[str, dict[str, Any]] = {
+    "plain": {},
+    "text": {"num_format": "@"},
+    "wrap": {"num_format": "@", "text_wrap": True},
+    "count": {"num_format": "#,##0"},
+    "number": {"num_format": "0"},
+    "seconds": {"num_format": "#,##0.0"},
+    "share": {"num_format": "0.0%"},
+    "title": {"bold": True, "font_size": 16, "font_color": "#1F3864"},
+    "heading": {"bold": True, "font_size": 12, "font_color": "#1F3864", "bottom": 1, "bottom_color": "#1F3864"},
+    "key": {"font_color": "#44546A"},
+    "command": {"num_format": "@", "font_name": "Consolas"},
+    "total": {"num_format": "#,##0", "bold": True, "top": 1},
+    "total_share": {"num_format": "0.0%", "bold": True, "top": 1},
+    "header": {"bold": True, "font_color": "#FFFFFF", "bg_color": "#1F3864", "text_wrap": True, "num_format": "@"},
+    "optional": {"bold": True, "font_color": "#1F3864", "bg_color": "#DCE3F5", "text_wrap": True, "num_format": "@"},
     "good": {"bg_color": "#CEF0E6", "font_color": "#044834"},
     "look": {"bg_color": "#FEF4D8", "font_color": "#5A4712"},
     "bad": {"bg_color": "#F9D3DA", "font_color": "#8A1029", "bold": True},
-    "same": {"bg_color": "#DCE3F5", "font_color": "#263B73", "italic": True},
-    "header": {
-        "bold": True,
-        "font_color": "#FFFFFF",
-        "bg_color": "#1F3864",
-        "text_wrap": True,
-        "valign": "top",
-        "border": 1,
-    },
-    "title": {"bold": True, "font_size": 16, "font_color": "#1F3864"},
-    "part": {"bold": True, "font_size": 12, "font_color": "#1F3864"},
-    "label": {"bold": True, "valign": "top"},
-    "text": {"num_format": "@", "valign": "top"},
-    "wrap": {"num_format": "@", "valign": "top", "text_wrap": True},
-    "number": {"num_format": "#,##0", "valign": "top"},
-    "share": {"num_format": "0.0%", "valign": "top"},
-    "total": {"bold": True, "num_format": "#,##0", "top": 1},
-    "command": {"font_name": "Consolas", "bg_color": "#F0F1F5", "num_format": "@"},
+    "calm": {"bg_color": "#DCE3F5", "font_color": "#263B73", "italic": True},
 }
-LOOK_OF = {
-    "ready": "good", "created": "good", "existing": "same", "skipped": "same", "duplicate": "look", "unknown": "look",
-    "not_sent": "look", "invalid": "bad", "failed": "bad", "error": "bad", "warning": "look", "note": "same",
-}  # fmt: skip
 
 
-@dataclass(slots=True)
-class Book:
-    """The open workbook and its formats by name."""
+class Styled(NamedTuple):
+    """A value with a style of its own."""
 
-    workbook: Any
-    formats: dict[str, Any]
-    footer: str
+    value: str | int | float
+    style: str
 
-    def sheet(self, name: str) -> Any:
-        """A bare worksheet, ready to print: landscape, one page wide."""
-        sheet = self.workbook.add_worksheet(name)
-        sheet.set_landscape()
-        sheet.set_paper(9)
-        sheet.fit_to_pages(1, 0)
-        sheet.set_footer(f"&L{self.footer}&R&P / &N")
-        return sheet
 
-    def table(self, name: str, columns: Sequence["Column"], frozen: int = 0) -> "TableSheet":
-        """A sheet that is one table."""
-        return TableSheet(self, name, list(columns), frozen)
+Cell = str | int | float | Styled | None
 
 
 @dataclass(frozen=True, slots=True)
-class Column:
-    """A column of a table sheet."""
+class Head:
+    """A column: its heading, the style of its cells, and its width where that should not follow its cells."""
 
-    heading: str
-    width: int = 14
-    look: str = "text"
+    title: str
+    style: str = "text"
+    width: float = 0.0
+
+
+@dataclass(frozen=True, slots=True)
+class Facts:
+    """What a workbook says of itself in its footer and its properties."""
+
+    title: str
+    subject: str  # of what: the file's name
+    about: str  # the run or the plan, for the footer
+    schema: str
+    extra: Mapping[str, str] = field(default_factory=dict)
 
 
 @contextmanager
-def book(path: Path, footer: str, properties: dict[str, str]) -> Iterator[Book]:
-    """A new workbook at `path`."""
-    import xlsxwriter
-
-    options = {
-        "constant_memory": True, "strings_to_formulas": False, "strings_to_urls": False, "strings_to_numbers": False,
-        "nan_inf_to_errors": True,
-    }  # fmt: skip
-    workbook = xlsxwriter.Workbook(str(path), options)
-    workbook.set_properties({name: visible(text) for name, text in properties.items()})
-    formats = {name: workbook.add_format(look) for name, look in LOOKS.items()}
-    # `&` begins a code in a footer.
-    yield Book(workbook, formats, visible(footer).replace("&", "&&")[:200])
-    workbook.close()
+def book(path: Path, facts: Facts) -> Iterator["Book"]:
+    """A workbook that appears at `Book.path` when the block ends well."""
+    with written(path) as draft, tempfile.TemporaryDirectory(dir=path.parent, prefix=".xlsx-") as folder:
+        made = Book(draft, folder, facts)
+        try:
+            yield made
+            made.close()
+        except BaseException:
+            made.abandon()
+            raise
 
 
-@dataclass(slots=True)
-class TableSheet:
-    """Rows below a header. Writes in order; goes on in `Name 2` where a sheet is full."""
+class Book:
+    """A workbook being written. Its mutable state is XlsxWriter's, and `_formats`."""
 
-    book: Book
-    name: str
-    columns: list[Column]
-    frozen: int  # columns that stay in view
-    _sheet: Any = None
-    _row: int = ROWS_MOST
-    _number: int = 0
-    _sheets: list[tuple[Any, int]] = field(default_factory=list)
+    def __init__(self, draft: Draft, folder: str, facts: Facts) -> None:
+        self._draft = draft
+        self._facts = facts
+        self._workbook = _workbook(draft.file, folder)
+        self._formats: dict[str, Any] = {}
+        self._workbook.set_properties(
+            {
+                "title": label(facts.title, 200),
+                "subject": label(facts.subject, 200),
+                "comments": label(facts.about, 200),
+            }
+        )
+        for name, value in {"schema": facts.schema, **facts.extra}.items():
+            self._workbook.set_custom_property(name, label(value, 250) or "-", "text")
 
-    def __post_init__(self) -> None:
-        self._begin()
+    @property
+    def path(self) -> Path:
+        """Where the workbook is; final once the block has ended."""
+        return self._draft.path
 
-    def add(self, cells: Sequence[Any], looks: dict[int, str] | None = None) -> None:
-        """One row: texts as text, numbers as numbers, None as nothing. `looks` names other formats by column."""
-        if self._row >= ROWS_MOST:
-            self._begin()
-        for index, cell in enumerate(cells):
-            look = looks.get(index) if looks else None
-            self._write(index, cell, self.book.formats[look or self.columns[index].look])
-        self._row += 1
+    def style(self, name: str) -> Any:
+        """XlsxWriter's format of a style."""
+        if name not in self._formats:
+            self._formats[name] = self._workbook.add_format({**_BASE, **STYLES[name]})
+        return self._formats[name]
 
-    def _write(self, index: int, cell: Any, look: Any) -> None:
+    def sheet(self, name: str) -> Any:
+        """A new worksheet, set up for the printer."""
+        sheet = self._workbook.add_worksheet(name)
+        sheet.set_landscape()
+        sheet.set_paper(9)
+        sheet.fit_to_pages(1, 0)
+        sheet.set_margins(left=0.4, right=0.4, top=0.5, bottom=0.6)
+        texts = (label(text, 60).replace("&", "&&") for text in (self._facts.subject, self._facts.about))
+        sheet.set_footer("&L&8{}&C&8{}&R&8page &P of &N".format(*texts))
+        return sheet
+
+    def put(self, sheet: Any, row: int, column: int, cell: Cell, style: str = "text") -> None:
+        """One cell. Text is always text; a number is a number; None and blank texts leave the cell empty."""
+        if isinstance(cell, Styled):
+            cell, style = cell
         if cell is None or cell == "":
             return
         if isinstance(cell, str):
-            self._sheet.write_string(self._row, index, visible(cell), look)
+            self._put_text(sheet, row, column, visible(cell), self.style(style))
         else:
-            self._sheet.write_number(self._row, index, cell, look)
+            sheet.write_number(row, column, cell, self.style(style))
 
-    def exactly(self, cells: Sequence[str]) -> None:
-        """One row of texts that are to be read back as they are."""
-        if self._row >= ROWS_MOST:
+    def _put_text(self, sheet: Any, row: int, column: int, text: str, style: Any) -> None:
+        if text.startswith("<r>") and text.endswith("</r>"):
+            # XlsxWriter takes such a string for its own markup and writes it raw: cells and formulas could be smuggled
+            # in. As the fragments of a rich string it is escaped.
+            sheet.write_rich_string(row, column, text[:1], text[1:2], text[2:], style)
+        else:
+            sheet.write_string(row, column, text, style)
+
+    def define(self, name: str, area: str) -> None:
+        """A name for an area."""
+        self._workbook.define_name(name, area)
+
+    def close(self) -> None:
+        """Puts the workbook together."""
+        self._workbook.close()
+
+    def abandon(self) -> None:
+        """Lets go of the temporary files of a workbook that is not to be."""
+        self._workbook.fileclosed = True
+        for sheet in self._workbook.worksheets():
+            sheet._opt_close()
+
+
+def _workbook(file: BinaryIO, folder: str) -> Any:
+    from xlsxwriter import Workbook
+
+    never = {"strings_to_formulas": False, "strings_to_urls": False, "strings_to_numbers": False}
+    workbook = Workbook(file, {**never, "constant_memory": True, "tmpdir": folder})
+    workbook.use_zip64()
+    return workbook
+
+
+class Grid:
+    """A table over a whole sheet: header frozen and filtered, widths by content, on to `NAME 2` where a sheet is full.
+
+    Its mutable state: the current sheet, the next free row, the number of the sheet, the widest text of each column.
+    """
+
+    def __init__(
+        self, made: Book, name: str, heads: Sequence[Head], *, freeze: int = 0, rows_most: int = ROWS_MOST
+    ) -> None:
+        self._book = made
+        self._name = name
+        self._heads = list(heads[:COLUMNS_MOST])
+        self._freeze = freeze
+        self._rows_most = rows_most
+        self._styles = [head.style for head in self._heads]
+        self._number = 0
+        self._widest = [0] * len(self._heads)
+        self._begin()
+
+    def add(self, cells: Iterable[Cell]) -> None:
+        """The next row. Cells beyond the headings are written too."""
+        if self._row >= self._rows_most:
+            self.end()
             self._begin()
-        for index, cell in enumerate(cells):
-            if cell:
-                self._sheet.write_string(self._row, index, visible(cell, exact=True), self.book.formats["text"])
+        for column, cell in enumerate(cells):
+            if cell is None or cell == "":
+                continue
+            known = column < len(self._styles)
+            self._book.put(self._sheet, self._row, column, cell, self._styles[column] if known else "text")
+            if known and self._row < 2000:
+                self._widest[column] = max(self._widest[column], _breadth(cell))
         self._row += 1
 
     def end(self) -> None:
-        """Sets the filter over what was written."""
-        self._note()
-        for sheet, rows in self._sheets:
-            if self.columns:
-                sheet.autofilter(0, 0, max(rows - 1, 0), len(self.columns) - 1)
+        """Sets widths and filter. Call it once all rows are in."""
+        for column, head in enumerate(self._heads):
+            width = head.width or min(max(self._widest[column] + 2, _heading_breadth(head.title), 8), WIDTH_MOST)
+            self._sheet.set_column(column, column, width, self._book.style(head.style))
+        if self._heads:
+            self._sheet.autofilter(0, 0, max(self._row - 1, 1), len(self._heads) - 1)
 
     def _begin(self) -> None:
-        self._note()
         self._number += 1
-        self._sheet = self.book.sheet(self.name if self._number == 1 else f"{self.name} {self._number}")
-        self._sheet.freeze_panes(1, self.frozen)
+        self._sheet = self._book.sheet(self._name if self._number == 1 else f"{self._name} {self._number}")
+        self._sheet.freeze_panes(1, self._freeze)
         self._sheet.repeat_rows(0)
-        for index, column in enumerate(self.columns):
-            self._sheet.set_column(index, index, min(column.width, WIDEST))
-        self._sheet.set_row(0, 30)
-        for index, column in enumerate(self.columns):
-            if column.heading:
-                self._sheet.write_string(0, index, visible(column.heading, exact=True), self.book.formats["header"])
+        for column, head in enumerate(self._heads):
+            self._book.put(self._sheet, 0, column, head.title, "header")
         self._row = 1
 
-    def _note(self) -> None:
-        if self._sheet is not None:
-            self._sheets.append((self._sheet, self._row))
-            self._sheet = None
+
+def _breadth(cell: Cell) -> int:
+    value = cell.value if isinstance(cell, Styled) else cell
+    if not isinstance(value, str):
+        return len(f"{value:,}")
+    first = max(value[:400].split("\n"), key=len)
+    return len(first) + sum(character > "\u2e7f" for character in first)  # East Asian characters take two places
 
 
-def verdict_cell(verdict: str) -> tuple[str, str]:
-    """Icon and word, and the look that goes with them: never colour alone."""
-    return f"{ICONS[verdict]} {verdict.replace('_', ' ')}", LOOK_OF[verdict]
+def _heading_breadth(title: str) -> int:
+    """Room for the longest word and for half the heading: it may wrap once; and for the filter's button."""
+    words = title[:200].split() or [""]
+    return max(*(len(word) for word in words), (len(title) + 1) // 2 if len(title) > 16 else len(title)) + 4
 
 
-@dataclass(slots=True)
 class Page:
-    """A page of labels, texts and small tables, written from top to bottom."""
+    """A sheet of facts and small tables, written from top to bottom. Its mutable state: the next free row."""
 
-    book: Book
-    sheet: Any
-    _row: int = 0
+    def __init__(self, made: Book, name: str, widths: Sequence[float]) -> None:
+        self._book = made
+        self._sheet = made.sheet(name)
+        self._sheet.hide_gridlines(2)
+        for column, width in enumerate(widths):
+            self._sheet.set_column(column, column, width)
+        self._row = 0
 
     def title(self, text: str) -> None:
         """The first line."""
-        self.sheet.write_string(self._row, 0, visible(text), self.book.formats["title"])
-        self._row += 2
+        self._sheet.set_row(self._row, 24)
+        self._line((Styled(label(text), "title"),))
+        self.gap()
 
-    def part(self, text: str) -> None:
-        """A heading within the page."""
+    def heading(self, *texts: str) -> None:
+        """The beginning of a part: its name, and the headings of its columns."""
+        self.gap()
+        self._line(Styled(text, "heading") for text in texts)
+
+    def line(self, *cells: Cell) -> None:
+        """A line of a small table; text is made one line."""
+        self._line(label(cell) if isinstance(cell, str) else cell for cell in cells)
+
+    def fact(self, name: str, value: object, style: str = "text") -> None:
+        """A name and its value. A blank value is left out."""
+        text = label(str(value), 32_000)
+        if text:
+            self._line((Styled(name, "key"), Styled(text, style)))
+
+    def note(self, text: str, style: str = "plain") -> None:
+        """A sentence over the whole width."""
+        self._line((Styled(label(text, 32_000), style),))
+
+    def gap(self) -> None:
+        """A blank line."""
         self._row += 1
-        self.sheet.write_string(self._row, 0, visible(text), self.book.formats["part"])
+
+    def _line(self, cells: Iterable[Cell]) -> None:
+        for column, cell in enumerate(cells):
+            self._book.put(self._sheet, self._row, column, cell)
         self._row += 1
-
-    def fact(self, label: str, value: object, look: str = "text") -> None:
-        """A label and what it says."""
-        self.sheet.write_string(self._row, 0, visible(label), self.book.formats["label"])
-        if isinstance(value, int | float) and not isinstance(value, bool):
-            self.sheet.write_number(self._row, 1, value, self.book.formats["number"])
-        elif value:
-            self.sheet.write_string(self._row, 1, visible(str(value)), self.book.formats[look])
-        self._row += 1
-
-    def line(self, cells: Sequence[Any], looks: Sequence[str]) -> None:
-        """One line of a small table."""
-        for index, (cell, look) in enumerate(zip(cells, looks, strict=True)):
-            if isinstance(cell, str):
-                self.sheet.write_string(self._row, index, visible(cell), self.book.formats[look])
-            elif cell is not None:
-                self.sheet.write_number(self._row, index, cell, self.book.formats[look])
-        self._row += 1
-
-    def table(self, headings: Sequence[str], rows: Sequence[Sequence[Any]], looks: Sequence[str]) -> None:
-        """A small table with its header."""
-        self.line(headings, ["header"] * len(headings))
-        for row in rows:
-            self.line(row, looks)
-
-
-def books_table(page: Page, counts: dict[str, int]) -> None:
-    """The books: a line per outcome that is not zero, and the sum, which is the rows read."""
-    page.line(["Outcome", "Rows", "Share"], ["header"] * 3)
-    read = counts["read"]
-    for name, count in counts.items():
-        if name != "read" and count:
-            word, look = verdict_cell(name)
-            page.line([word, count, count / read if read else 0], [look, "number", "share"])
-    total = sum(count for name, count in counts.items() if name != "read")
-    page.line(["Rows read", total, 1 if total else 0], ["total", "total", "share"])

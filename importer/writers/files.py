@@ -1,63 +1,75 @@
-"""Files that are there whole or not at all: written beside, fsync'd with their folder, renamed; for their owner only."""
+"""Draft: a report being written. It appears under its name whole and durable, or not at all."""
 
 import os
 import tempfile
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
+from typing import BinaryIO
 
-from importer.core.errors import UsageError
+TRIES = 99
+"""How many other names are tried where a file is held open by another program."""
 
 
 @dataclass(slots=True)
-class Written:
-    """A file being written: `beside` takes the content; `path` is where it ends, known once the context is left."""
+class Draft:
+    """What is written to, and the path that it has when all is done."""
 
-    beside: Path
+    file: BinaryIO
     path: Path
 
 
 @contextmanager
-def written(path: Path) -> Iterator[Written]:
-    """Gives a temporary file (mode 0600, in the same folder of mode 0700) that replaces `path` when all went well.
+def written(path: Path) -> Iterator[Draft]:
+    """A file that replaces `path` when the block ends well, on disk by then; an error leaves nothing behind.
 
-    Where `path` cannot be replaced, because another program holds it, the file becomes `name (2).ext`. Raises UsageError
-    where the folder cannot be written.
+    Only its owner may read it, whatever the umask. Where the name cannot be replaced (a spreadsheet program holds the
+    file open), the draft's `path` becomes `name (2).ext`.
     """
+    private_folder(path.parent)
+    handle, beside = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.", suffix=".tmp")
+    temporary = Path(beside)
     try:
-        path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
-        handle, name = tempfile.mkstemp(prefix=".", suffix=path.suffix, dir=path.parent)
-    except OSError as problem:
-        raise UsageError(
-            f"Reports cannot be written to {path.parent}: {problem.strerror}.",
-            "Name another folder with --out; importer report RUN writes them again at any time.",
-        ) from problem
-    os.close(handle)
-    file = Written(Path(name), path)
-    try:
-        yield file
-        _sync(file.beside)
-        file.path = _moved(file.beside, path)
-        if os.name == "posix":
-            _sync(path.parent)
-    finally:
-        file.beside.unlink(missing_ok=True)
+        with os.fdopen(handle, "w+b") as file:
+            temporary.chmod(0o600)
+            draft = Draft(file, path)
+            yield draft
+            file.flush()
+            os.fsync(file.fileno())
+        draft.path = _renamed(temporary, path)
+    except BaseException:
+        temporary.unlink(missing_ok=True)
+        raise
+    _sync_folder(path.parent)
 
 
-def _moved(beside: Path, path: Path) -> Path:
-    names = [path, *(path.with_name(f"{path.stem} ({number}){path.suffix}") for number in range(2, 100))]
-    for name in names[:-1]:
+def private_folder(folder: Path) -> None:
+    """Makes a folder and those above it, for their owner alone. What exists keeps its rights."""
+    if folder.is_dir():
+        return
+    private_folder(folder.parent)
+    folder.mkdir(exist_ok=True)
+    folder.chmod(0o700)
+
+
+def _renamed(temporary: Path, path: Path) -> Path:
+    for number in range(1, TRIES + 1):
+        name = path if number == 1 else path.with_name(f"{path.stem} ({number}){path.suffix}")
         try:
-            return beside.replace(name)
+            temporary.replace(name)
         except PermissionError:
-            continue
-    return beside.replace(names[-1])
+            if number == TRIES or not name.exists():  # it is not the file that is held, it is the folder
+                raise
+        else:
+            return name
+    raise AssertionError("unreachable")
 
 
-def _sync(path: Path) -> None:
-    handle = os.open(path, os.O_RDONLY)
-    try:
-        os.fsync(handle)
-    finally:
-        os.close(handle)
+def _sync_folder(folder: Path) -> None:
+    with suppress(OSError):  # Windows cannot open a folder
+        handle = os.open(folder, os.O_RDONLY)
+        try:
+            os.fsync(handle)
+        finally:
+            os.close(handle)

@@ -1,141 +1,249 @@
-"""preview.xlsx: what would happen, to be mailed and approved. Nothing has been sent when it is written."""
+"""preview.xlsx: what would happen, to be mailed and approved. Its first sheet alone is enough to decide."""
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
-from importer.core.findings import Finding
+from importer.core.columns import COLUMN_OF
+from importer.core.findings import Severity
 from importer.core.plan import PlanRow, Preview, short
-from importer.core.report import Causes, forecast
+from importer.core.report import Cause, Causes, forecast
 from importer.core.verdicts import Verdict
-from importer.writers.book import LOOK_OF, Book, Column, Page, book, books_table, verdict_cell
-from importer.writers.files import written
+from importer.writers.book import ROWS_MOST, Book, Cell, Facts, Grid, Head, Page, Styled, book
+from importer.writers.words import STYLES, problems, when, worded
+
+Rows = Callable[[], Iterator[PlanRow]]
+
+SCHEMA = "importer.preview-workbook/1"
+SIGNS = {Severity.ERROR: "✖", Severity.WARNING: "▲", Severity.NOTE: "·"}
+PROBLEMS_ON_SUMMARY = 10
+QUEUES_ON_SUMMARY = 12
 
 ROWS = (
-    Column("Line", 7, "number"), Column("Verdict", 12), Column("External ID", 18), Column("Queue", 24),
-    Column("Priority", 8, "number"), Column("Type", 10), Column("Description", 50, "wrap"), Column("Problems", 50, "wrap"),
-    Column("How to fix", 50, "wrap"), Column("Existing task", 38),
+    Head("Line", "number"), Head("Verdict", width=18), Head("External ID"), Head("Queue"), Head("Priority", "number"),
+    Head("Type"), Head("Description"), Head("Attributes"), Head("Problems", "wrap"), Head("How to fix", "wrap"),
+    Head("Existing task"),
 )  # fmt: skip
 PROBLEMS = (
-    Column("Severity", 10), Column("Code", 7), Column("Problem", 60, "wrap"), Column("How to fix", 60, "wrap"),
-    Column("Column", 18), Column("Rows", 8, "number"), Column("Rows freed", 8, "number"), Column("Lines", 30, "wrap"),
-    Column("First cell", 14),
+    Head("Severity", width=12), Head("Code"), Head("Problem", "wrap", 60), Head("How to fix", "wrap", 50),
+    Head("Column"), Head("Rows", "count"), Head("Rows freed", "count"), Head("Lines", "wrap"), Head("First cell"),
 )  # fmt: skip
 QUEUES = (
-    Column("Queue", 30), Column("Queue ID", 38), Column("State", 12), Column("Members", 9, "number"),
-    Column("Limit", 9, "number"), Column("Room", 9, "number"), Column("Rows", 9, "number"), Column("Ready", 9, "number"),
-    Column("Existing", 9, "number"), Column("Invalid", 9, "number"), Column("Duplicate", 10, "number"),
+    Head("Queue"), Head("Queue ID"), Head("State"), Head("Members", "count"), Head("Limit", "count"),
+    Head("Room", "count"), Head("Rows", "count"), Head("Ready", "count"), Head("Existing", "count"),
+    Head("Invalid", "count"), Head("Duplicate", "count"),
 )  # fmt: skip
+MEANINGS = {
+    Verdict.READY: "would be sent, a task each",
+    Verdict.EXISTING: "such a task is there already; nothing is sent",
+    Verdict.INVALID: "something in the row is wrong; nothing is sent",
+    Verdict.DUPLICATE: "an earlier line has the same external ID; nothing is sent",
+    Verdict.SKIPPED: "a person left it out; nothing is sent",
+}
 
 
 def write_preview(
-    folder: Path, preview: Preview, rows: Callable[[], Iterator[PlanRow]], rate: tuple[int, float]
+    folder: Path, preview: Preview, rows: Rows, rate: tuple[int, float], *, rows_most: int = ROWS_MOST
 ) -> Path:
-    """Writes preview.xlsx into `folder` and returns its path. `rate`: calls, seconds, for the forecast."""
-    about = preview.about
-    with written(folder / "preview.xlsx") as file:
-        properties = {"title": f"Import preview {about.plan}", "comments": f"digest {about.digest}"}
-        with book(file.beside, f"{Path(about.source).name} · plan {about.plan}", properties) as made:
-            summary = Page(made, made.sheet("Summary"))
-            causes = _write_rows(made, preview, rows())
-            _write_summary(summary, preview, rate, causes)
-            _write_problems(made, causes)
-            _write_queues(made, preview)
-    return file.path
-
-
-def _write_rows(made: Book, preview: Preview, rows: Iterator[PlanRow]) -> Causes:
-    own = [Column(f"{heading}" or "(no heading)", 16) for heading in preview.head.headings]
-    table = made.table("Rows", [*ROWS, *own], frozen=3)
+    """Writes preview.xlsx into `folder`; returns its path. `rate` is calls and the seconds in which they are allowed."""
     causes = Causes()
-    causes.add(preview.head.findings)
-    for row in rows:
-        causes.add(row.findings)
-        word, look = verdict_cell(row.verdict.value)
-        if row.verdict is Verdict.READY and any(each.severity == "warning" for each in row.findings):
-            word, look = "▲ ready, with a warning", "look"
-        cells = [*row.cells[: len(own)], *[""] * (len(own) - len(row.cells))]
-        table.add(
-            [row.line, word, row.external_id, row.queue, *_sent(row), *_said(row), row.task_id, *cells], {1: look}
-        )
-    table.end()
-    return causes
+    for row in rows():
+        if row.findings:
+            causes.add(row.findings)
+    ranked = causes.ranked()
+    with book(folder / "preview.xlsx", _about(preview)) as made:
+        _summary(made, preview, ranked, rate)
+        _rows(made, preview, rows(), rows_most)
+        _problems(made, ranked)
+        _queues(made, preview.head.queues)
+    return made.path
 
 
-def _sent(row: PlanRow) -> list[Any]:
-    """Priority, type and description as they would be sent; nothing where nothing would be."""
-    payload = row.payload or {}
-    routing = payload.get("routingData", {})
-    return [routing.get("priority"), payload.get("type"), payload.get("description")]
+def _about(preview: Preview) -> Facts:
+    about = preview.about
+    extra = {"plan": about.plan, "digest": about.digest, "importer": about.version}
+    footer = f"plan {about.plan}, digest {short(about.digest)}"
+    return Facts("Import preview", Path(about.source).name, footer, SCHEMA, extra)
 
 
-def _said(row: PlanRow) -> list[str]:
-    grave: list[Finding] = [each for each in row.findings if each.severity != "note"]
-    notes = [each for each in row.findings if each.severity == "note"]
-    problems = "; ".join(f"{each.code} {each.message}" for each in [*grave, *notes])
-    return [problems, "; ".join(dict.fromkeys(each.fix for each in grave))]
+# Summary
 
 
-def _write_summary(page: Page, preview: Preview, rate: tuple[int, float], causes: Causes) -> None:
-    head, about = preview.head, preview.about
-    page.sheet.set_column(0, 0, 26)
-    page.sheet.set_column(1, 1, 80)
+def _summary(made: Book, preview: Preview, ranked: list[Cause], rate: tuple[int, float]) -> None:
+    page = Page(made, "Summary", (26, 14, 12, 14, 14, 14, 14, 14))
     page.title("Import preview: nothing has been sent")
-    for label, value in _facts(preview):
-        page.fact(label, value)
-    page.part("Every row read, by verdict")
-    books_table(page, head.counts)
-    page.fact("Ready with warnings", head.warnings)
-    page.part("Forecast")
-    looked_up = sum(1 for queue in head.queues if queue["id"])
-    cost = forecast(head.counts, looked_up, *rate)
-    for name, calls in cost["calls"].items():
-        page.fact(f"Calls: {name}", calls)
-    page.fact("Calls in all, about", cost["total"])
-    page.fact("Minutes at the cap", f"{cost['minutes']:g} at {rate[0]:,} calls in {rate[1]:g} s")
-    page.part("What was assumed, and what to know about the file")
-    page.fact("Columns", "; ".join(f"{field} ← {source}" for field, source in head.matched.items()))
-    for each in head.findings:
-        page.fact(f"{each.severity.value} {each.code}", each.message, "wrap")
-    page.part("Fix this first")
-    for cause in [each for each in causes.ranked() if each.severity == "error"][:10]:
-        page.fact(f"{cause.rows:,} rows, {cause.freed:,} freed", f"{cause.code} {cause.message} {cause.fix}", "wrap")
-    page.part("How to go on")
-    page.fact("Approve", f'importer approve {about.plan} --comment "…"', "command")
-    page.fact("Reject", f'importer approve {about.plan} --reject --comment "…"', "command")
-    page.fact("Create the tasks", f"importer run {about.plan}", "command")
+    _facts(page, preview)
+    _verdicts(page, preview)
+    _forecast(page, preview, rate)
+    _approval(page, preview)
+    _worst(page, ranked)
+    _busiest(page, preview.head.queues)
+    _assumed(page, preview)
 
 
-def _facts(preview: Preview) -> Iterator[tuple[str, object]]:
+def _facts(page: Page, preview: Preview) -> None:
     head, about = preview.head, preview.about
-    yield "File", about.source
-    yield "File's SHA-256", head.source_sha256
-    yield "Sheet", head.sheet or ""
-    yield "Encoding", head.encoding or ""
-    yield "Header line", str(head.header_line)
-    yield "Plan", about.plan
-    yield "Digest", f"{short(about.digest)} ({about.digest})"
-    yield "Environment", f"{head.environment}, OAuth client {head.environment.client}"
-    yield "Prepared by", about.preparer
-    yield "Made (UTC)", about.made_at
+    page.fact("File", Path(about.source).name)
+    page.fact("Sheet", head.sheet or "")
+    page.fact("Plan", about.plan)
+    page.fact("Digest", f"{short(about.digest)}   (in full: {about.digest})")
+    page.fact("Environment", str(head.environment))
+    page.fact("Prepared by", about.preparer)
+    page.fact("Made at (UTC)", when(about.made_at))
 
 
-def _write_problems(made: Book, causes: Causes) -> None:
-    table = made.table("Problems", PROBLEMS)
-    for cause in causes.ranked():
-        cells = [cause.severity.value, cause.code, cause.message, cause.fix, cause.heading, cause.rows, cause.freed]
-        table.add([*cells, cause.lines, cause.example], {0: LOOK_OF[cause.severity.value]})
-    table.end()
+def _verdicts(page: Page, preview: Preview) -> None:
+    counts, warnings = preview.head.counts, preview.head.warnings
+    read = counts["read"]
+    page.heading("Verdict", "Rows", "Share", "Meaning")
+    for verdict, meaning in MEANINGS.items():
+        number = counts[verdict.value]
+        name: Cell = Styled(worded(verdict.value), STYLES[verdict.value]) if number else worded(verdict.value)
+        page.line(name, Styled(number, "count"), Styled(number / read if read else 0, "share"), meaning)
+    page.line(Styled("rows read", "total"), Styled(read, "total"), Styled(1 if read else 0, "total_share"))
+    if warnings:
+        page.line(
+            Styled("▲ with a warning", STYLES["warning"]), Styled(warnings, "count"), None,
+            "of the ready rows; they would be sent: look at them on the sheet Rows",
+        )  # fmt: skip
 
 
-def _write_queues(made: Book, preview: Preview) -> None:
-    table = made.table("Queues", QUEUES)
-    keys = ("queue", "id", "status", "members", "limit", "room", "rows", "ready", "existing", "invalid", "duplicate")
-    for line in preview.head.queues:
-        status = line["status"] or "not found"
-        table.add([line[key] if key != "status" else status for key in keys], {2: _weather(status)})
-    table.end()
+def _forecast(page: Page, preview: Preview, rate: tuple[int, float]) -> None:
+    looked_up = sum(1 for queue in preview.head.queues if queue["id"])
+    cost = forecast(preview.head.counts, looked_up, *rate)
+    page.heading("Forecast", "Calls", "", f"at the cap of {rate[0]:,} calls in {rate[1]:g} s")
+    for name, calls in cost["calls"].items():
+        page.line(name, Styled(calls, "count"))
+    page.line(Styled("in all", "total"), Styled(cost["total"], "total"), None, f"about {cost['minutes']:g} minutes")
 
 
-def _weather(status: str) -> str:
-    return {"open": "good", "transitional": "look"}.get(status, "bad")
+def _approval(page: Page, preview: Preview) -> None:
+    plan = preview.about.plan
+    page.heading("How to approve", "")
+    if not preview.head.counts["ready"]:
+        page.note("No row would be sent, so there is nothing to approve.")
+        return
+    flag = " --sandbox" if preview.head.environment.origin.startswith("sandbox:") else ""
+    page.note("Compare the digest with the one that you were told; approve exactly this plan, then have it run once:")
+    page.note(f'importer approve {plan} --comment "…"', "command")
+    page.note(f"importer run {plan}{flag}", "command")
+
+
+def _worst(page: Page, ranked: list[Cause]) -> None:
+    grave = [cause for cause in ranked if cause.severity is not Severity.NOTE]
+    if not grave:
+        return
+    page.heading(
+        "Problems", "Rows", "Rows freed", "by cause, the most freeing first; all of them on the sheet Problems"
+    )
+    for cause in grave[:PROBLEMS_ON_SUMMARY]:
+        name = Styled(f"{SIGNS[cause.severity]} {cause.severity.value} {cause.code}", STYLES[cause.severity.value])
+        page.line(name, Styled(cause.rows, "count"), Styled(cause.freed, "count"), cause.message)
+    if len(grave) > PROBLEMS_ON_SUMMARY:
+        page.note(f"… and {len(grave) - PROBLEMS_ON_SUMMARY} more causes on the sheet Problems")
+
+
+def _busiest(page: Page, queues: Iterable[Mapping[str, Any]]) -> None:
+    ordered = sorted(queues, key=lambda queue: (-queue["ready"], -queue["rows"]))
+    if not ordered:
+        return
+    page.heading("Queue", "Rows", "Ready", "State", "Room now")
+    for queue in ordered[:QUEUES_ON_SUMMARY]:
+        room = Styled(queue["room"], "count") if queue["room"] is not None else ("no limit" if queue["id"] else None)
+        rows, ready = Styled(queue["rows"], "count"), Styled(queue["ready"], "count")
+        page.line(str(queue["queue"]), rows, ready, queue["status"] or "not found", room)
+    if len(ordered) > QUEUES_ON_SUMMARY:
+        page.note(f"… and {len(ordered) - QUEUES_ON_SUMMARY} more on the sheet Queues")
+
+
+def _assumed(page: Page, preview: Preview) -> None:
+    head = preview.head
+    page.heading("What was assumed", "")
+    page.fact("Format", head.format)
+    page.fact("Encoding", head.encoding or "")
+    page.fact("Header row", f"line {head.header_line}")
+    for name, heading in head.matched.items():
+        column = COLUMN_OF.get(name)
+        page.fact(f"{column.name if column else name}", f"from “{heading}”")
+    for name, value in head.settings.items():
+        if value:
+            page.fact(name.replace("_", " ").capitalize(), value)
+    for each in head.findings:
+        name = Styled(f"{SIGNS[each.severity]} {each.severity.value} {each.code}", STYLES[each.severity.value])
+        page.line(name, f"{each.message} {'' if each.severity is Severity.NOTE else each.fix}".strip())
+
+
+# The tables
+
+
+def _rows(made: Book, preview: Preview, rows: Iterable[PlanRow], rows_most: int) -> None:
+    own = (Head(title) for title in preview.head.headings)
+    grid = Grid(made, "Rows", (*ROWS, *own), freeze=3, rows_most=rows_most)
+    for row in rows:
+        grid.add(_row(row))
+    grid.end()
+
+
+def _row(row: PlanRow) -> Iterator[Cell]:
+    payload = row.payload or {}
+    routing, attributes = payload.get("routingData", {}), payload.get("customAttributes", {})
+    problem = problems(row.findings, notes=True)
+    yield row.line
+    yield _verdict(row)
+    yield row.external_id
+    yield row.queue
+    yield routing.get("priority")
+    yield payload.get("type")
+    yield payload.get("description")
+    yield "; ".join(f"{name}: {value}" for name, value in attributes.items() if name not in ("externalId", "source"))
+    yield problem.text
+    yield problem.fix
+    yield row.task_id
+    yield from row.cells
+
+
+def _verdict(row: PlanRow) -> Styled:
+    warned = any(each.severity is Severity.WARNING for each in row.findings)
+    if row.verdict is Verdict.READY and warned:
+        return Styled("▲ ready, warning", STYLES["warning"])
+    return Styled(worded(row.verdict.value), STYLES[row.verdict.value])
+
+
+def _problems(made: Book, ranked: Iterable[Cause]) -> None:
+    grid = Grid(made, "Problems", PROBLEMS)
+    for cause in ranked:
+        name = Styled(f"{SIGNS[cause.severity]} {cause.severity.value}", STYLES[cause.severity.value])
+        grid.add(
+            (
+                name,
+                cause.code,
+                cause.message,
+                cause.fix,
+                cause.heading,
+                cause.rows,
+                cause.freed,
+                cause.lines,
+                cause.example,
+            )
+        )
+    grid.end()
+
+
+def _queues(made: Book, queues: Iterable[Mapping[str, Any]]) -> None:
+    grid = Grid(made, "Queues", QUEUES, freeze=1)
+    for queue in queues:
+        names = (
+            "queue",
+            "id",
+            "status",
+            "members",
+            "limit",
+            "room",
+            "rows",
+            "ready",
+            "existing",
+            "invalid",
+            "duplicate",
+        )
+        grid.add(tuple(queue[name] for name in names))
+    grid.end()

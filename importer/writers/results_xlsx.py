@@ -1,231 +1,257 @@
-"""results.xlsx: the workbook that accounts for every row. One pass over the rows, in constant memory."""
+"""results.xlsx: every row of a run accounted for. What it says is in core/report.py and words.py; how it looks in book.py."""
 
-from array import array
-from collections import Counter, defaultdict
-from collections.abc import Callable, Iterator, Mapping
-from dataclasses import dataclass, field
+import json
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from itertools import zip_longest
 from pathlib import Path
 from typing import Any
 
 from importer.core.columns import OWN_HEADINGS
-from importer.core.outcomes import Outcome
-from importer.core.report import ResultRow, RunFacts, StateChange, dwell, in_words
-from importer.writers.book import Book, Column, Page, TableSheet, book, books_table, verdict_cell
-from importer.writers.files import written
+from importer.core.findings import shorten
+from importer.core.plan import short
+from importer.core.report import OUTCOME_KEYS, AuditEntry, ResultRow, RunFacts
+from importer.writers.book import COLUMNS_MOST, ROWS_MOST, Book, Cell, Facts, Grid, Head, Page, Styled, book
+from importer.writers.survey import Survey, full_cells, full_headings, survey
+from importer.writers.words import REJECTED, STYLES, history, next_steps, result_problem, stayed, when, worded
 
-REJECTED = frozenset({Outcome.INVALID, Outcome.DUPLICATE, Outcome.FAILED, Outcome.NOT_SENT})
-"""What goes to the Rejects sheet. Never `unknown`: such a row may have become a task."""
-BEFORE = (Column("Line", 7, "number"), Column("Outcome", 13))
+Rows = Callable[[], Iterator[ResultRow]]
+
+SCHEMA = "importer.results-workbook/1"
+BEFORE = (Head("Line", "number"), Head("Outcome", width=14))
 AFTER = (
-    Column("Task ID", 38), Column("Last state", 11), Column("State history (UTC)", 50), Column("Audit count", 8, "number"),
-    Column("Attempts", 9, "number"), Column("Reason", 50), Column("Correlation ID", 38),
-)  # fmt: skip
+    Head("Task ID"),
+    Head("Last state"),
+    Head("State history (UTC)"),
+    Head("Audit count", "number"),
+    Head("Attempts", "number"),
+    Head("Reason", "wrap"),
+    Head("Correlation ID"),
+)
 STATES = (
-    Column("Line", 7, "number"), Column("External ID", 18), Column("Task ID", 38), Column("Sequence", 9, "number"),
-    Column("State", 12), Column("At (UTC)", 25), Column("Source", 9), Column("Seconds in state", 10, "number"),
+    Head("Line", "number"), Head("External ID"), Head("Task ID"), Head("Sequence", "number"), Head("State"),
+    Head("At (UTC)"), Head("Source"), Head("Seconds in state", "seconds"),
 )  # fmt: skip
 AUDIT = (
-    Column("Time (UTC)", 25), Column("Actor", 38), Column("Action", 14), Column("Task ID", 38), Column("External ID", 18),
-    Column("Line", 7, "number"), Column("Details", 50),
+    Head("Time (UTC)"), Head("Actor"), Head("Action"), Head("Task ID"), Head("External ID"), Head("Line", "number"),
+    Head("Details"),
 )  # fmt: skip
-
-
-@dataclass(slots=True)
-class _Seen:
-    """What the Summary needs of the rows."""
-
-    outcomes: Counter[tuple[str, str]] = field(default_factory=Counter)  # (queue, outcome)
-    dwells: dict[str, "array[float]"] = field(default_factory=lambda: defaultdict(lambda: array("d")))
-    audits: int = 0
-    filled: int = 0
+MEANINGS = {
+    "created": "sent, and a task was made",
+    "existing": "such a task was there already; its ID is given",
+    "failed": "sent, and refused by the target",
+    "unknown": "sent, and it is not known yet whether a task was made",
+    "not_sent": "the run stopped before this row's turn",
+    "invalid": "never sent: something in the row is wrong",
+    "duplicate": "never sent: an earlier line has the same external ID",
+    "skipped": "never sent: a person left it out",
+}
 
 
 def write_results(
-    folder: Path, facts: RunFacts, counts: Mapping[str, int], rows: Callable[[], Iterator[ResultRow]]
+    folder: Path, facts: RunFacts, counts: Mapping[str, int], rows: Rows, *, rows_most: int = ROWS_MOST
 ) -> Path:
-    """Writes results.xlsx into `folder` and returns its path."""
-    with written(folder / "results.xlsx") as file:
-        properties = {"title": f"Results of {facts.run}", "comments": f"plan {facts.plan}, digest {facts.digest}"}
-        with book(file.beside, f"{Path(facts.source).name} · run {facts.run}", properties) as made:
-            summary = Page(made, made.sheet("Summary"))
-            seen = _write_rows(made, facts, rows())
-            _write_summary(summary, facts, dict(counts), seen)
-            _write_run_info(made, facts)
-    return file.path
+    """Writes results.xlsx into `folder`; returns its path. `rows` is asked twice for all rows, in file order."""
+    surveyed = survey(rows())
+    with book(folder / "results.xlsx", _about(facts)) as made:
+        _summary(made, facts, counts, surveyed)
+        _tables(made, facts, surveyed.width, rows(), rows_most)
+        _run_info(made, facts, counts)
+    return made.path
 
 
-def _write_rows(made: Book, facts: RunFacts, rows: Iterator[ResultRow]) -> _Seen:
-    own = [Column(heading, 18) for heading in facts.headings]
-    results = made.table("Results", [*BEFORE, *own, *AFTER], frozen=2)
-    rejects = made.table("Rejects", [*own, *(Column(heading, 24) for heading in OWN_HEADINGS)])
-    states, audit = made.table("States", STATES), made.table("Audit", AUDIT)
-    seen = _Seen()
-    for row in rows:
-        _add_result(results, row, len(own))
-        if row.outcome in REJECTED:
-            rejects.exactly([*_padded(row.cells, len(own)), *_reject(row, facts)])
-        _add_states(states, row, seen)
-        _add_audits(audit, row)
-        seen.outcomes[row.queue or "(none)", row.outcome.value] += 1
-        seen.audits += row.audit_count or 0
-    for table in (results, rejects, states, audit):
-        table.end()
-    return seen
+def _about(facts: RunFacts) -> Facts:
+    about = f"run {facts.run}, plan {facts.plan}"
+    extra = {"run": facts.run, "plan": facts.plan, "digest": facts.digest, "importer": facts.version}
+    return Facts("Import results", Path(facts.source).name, about, SCHEMA, extra)
 
 
-def _padded(cells: tuple[str, ...], width: int) -> list[str]:
-    """Just as many cells as there are headings."""
-    return [*cells[:width], *[""] * (width - len(cells))]
+# Summary
 
 
-def result_cells(row: ResultRow, width: int) -> list[Any]:
-    """The line of the Results sheet."""
-    word, _ = verdict_cell(row.outcome.value)
-    after = [
-        row.task_id, row.state, history(row.states), row.audit_count, row.attempts or None, reason(row), row.correlation_id,
-    ]  # fmt: skip
-    return [row.line, word, *_padded(row.cells, width), *after]
+def _summary(made: Book, facts: RunFacts, counts: Mapping[str, int], surveyed: Survey) -> None:
+    page = Page(made, "Summary", (24, 16, 12, 12, 12, 12, 12, 12, 12, 12))
+    page.title(f"Import results: {counts['read']:,} rows read, {counts['created']:,} tasks created")
+    _run_facts(page, facts)
+    _books(page, counts, surveyed)
+    page.heading("Next step")
+    for step in next_steps(counts, facts.run, sandbox="sandbox:" in facts.environment):
+        page.note(step)
+    _queues(page, surveyed)
+    _dwell_times(page, surveyed)
+    _audits(page, surveyed)
 
 
-def _add_result(results: TableSheet, row: ResultRow, width: int) -> None:
-    results.add(result_cells(row, width), {1: verdict_cell(row.outcome.value)[1]})
-
-
-def history(states: tuple[StateChange, ...]) -> str:
-    """`new 21:00:01 → queued 21:00:02 (audit)`; the date stands where it changes."""
-    parts = []
-    day = ""
-    for each in states:
-        date, _, time = each.at.partition("T")
-        moment = time[:8] if date == day else f"{date} {time[:8]}"
-        parts.append(f"{each.state} {moment}" + (" (audit)" if each.source == "audit" else ""))
-        day = date
-    return " → ".join(parts)
-
-
-def reason(row: ResultRow) -> str:
-    """Why a row became what it is: what the target said, or what was found before sending."""
-    if row.reason:
-        return row.reason
-    return "; ".join(each.message for each in row.findings if each.severity != "note")
-
-
-def _reject(row: ResultRow, facts: RunFacts) -> list[str]:
-    errors = [each for each in row.findings if each.severity == "error"]
-    problem = "; ".join(f"{each.code} {each.message}" for each in errors) or row.reason or "not sent"
-    if row.outcome is Outcome.NOT_SENT:
-        fix = f"importer resume {facts.run} sends it"
-    else:
-        fix = (
-            "; ".join(dict.fromkeys(each.fix for each in errors))
-            or "Correct what the target says, and hand it in again."
-        )
-    return [problem, fix, str(row.line), facts.run]
-
-
-def _add_states(table: TableSheet, row: ResultRow, seen: _Seen) -> None:
-    seconds = list(dwell(row.states))
-    for number, each in enumerate(row.states, 1):
-        stayed = seconds[number - 1][1] if number <= len(seconds) else None
-        cells = [row.line, row.external_id, row.task_id, number, each.state, each.at, each.source]
-        table.add([*cells, None if stayed is None else round(stayed, 3)])
-        seen.filled += each.source == "audit"
-    for state, stayed in seconds:
-        seen.dwells[state].append(stayed)
-
-
-def _add_audits(table: TableSheet, row: ResultRow) -> None:
-    for each in row.audits:
-        state = each.diff.get("state")
-        moved = f"{state.get('from') or '–'} → {state.get('to')}" if isinstance(state, dict) else ""
-        details = moved or ", ".join(f"{name}: {value}" for name, value in each.diff.items())
-        table.add([each.at, each.actor, each.action, row.task_id, row.external_id, row.line, details])
-
-
-def _write_summary(page: Page, facts: RunFacts, counts: dict[str, int], seen: _Seen) -> None:
-    page.sheet.set_column(0, 0, 26)
-    page.sheet.set_column(1, 9, 16)
-    page.title("Import results")
-    page.fact("File", facts.source)
+def _run_facts(page: Page, facts: RunFacts) -> None:
+    page.fact("File", Path(facts.source).name)
     page.fact("Sheet", facts.sheet or "")
-    page.fact("Run", facts.run)
+    page.fact("Run", f"{facts.run} ({'done' if facts.state == 'done' else 'not finished'})")
+    page.fact("Stopped", facts.note)
+    page.fact("Plan", f"{facts.plan}, digest {short(facts.digest)}")
     page.fact("Environment", facts.environment)
-    page.fact("Opened (UTC)", facts.opened_at)
+    page.fact("Opened (UTC)", when(facts.opened_at))
+    page.fact("Prepared by", facts.preparer)
     page.fact("Approval", facts.approval)
-    page.fact("In words", in_words(counts))
-    if facts.note:
-        page.fact("Stopped", facts.note)
-    page.part("Every row read, by outcome")
-    books_table(page, counts)
-    page.fact("Audit entries", seen.audits)
-    page.fact("States filled from audits", seen.filled)
-    _queues(page, seen)
-    _dwells(page, seen)
-    page.part("Next")
-    for label, text in _next(facts, counts):
-        page.fact(label, text, "command" if text.startswith("importer ") else "text")
 
 
-def _queues(page: Page, seen: _Seen) -> None:
-    """Queue × outcome, made by pandas."""
-    import pandas as pd
-
-    if not seen.outcomes:
-        return
-    records = [{"queue": queue, "outcome": outcome, "rows": n} for (queue, outcome), n in seen.outcomes.items()]
-    table = pd.DataFrame(records).pivot_table(
-        index="queue", columns="outcome", values="rows", aggfunc="sum", fill_value=0
-    )
-    names = [outcome.value for outcome in Outcome if outcome.value in table.columns]
-    page.part("Rows by queue and outcome")
-    lines = [[str(queue), *(int(row[name]) for name in names), int(row.sum())] for queue, row in table.iterrows()]
-    headings = ["Queue", *(name.replace("_", " ").capitalize() for name in names), "Rows"]
-    page.table(headings, lines, ["text", *["number"] * (len(names) + 1)])
-
-
-def _dwells(page: Page, seen: _Seen) -> None:
-    """How long tasks stayed in each state they left, made by pandas."""
-    import pandas as pd
-
-    if not seen.dwells:
-        return
-    page.part("Seconds in each state that was left")
-    lines = []
-    for state, seconds in seen.dwells.items():
-        series = pd.Series(seconds)
-        figures = (series.median(), series.quantile(0.95), series.max())
-        lines.append([state, len(series), *(round(float(figure), 1) for figure in figures)])
-    page.table(["State", "Times", "Median", "95 %", "Longest"], lines, ["text", "number", "text", "text", "text"])
-
-
-def _next(facts: RunFacts, counts: Mapping[str, int]) -> Iterator[tuple[str, str]]:
-    """What to do now."""
-    if counts["unknown"] or counts["not_sent"]:
-        yield "Carry on", f"importer resume {facts.run}"
-    if counts["invalid"] or counts["duplicate"] or counts["failed"]:
-        yield (
-            "Repair",
-            "Correct the rows on the sheet Rejects and hand this sheet in again: importer preview … --sheet Rejects",
+def _books(page: Page, counts: Mapping[str, int], surveyed: Survey) -> None:
+    read = counts["read"]
+    page.heading("Outcome", "Rows", "Share", "Meaning")
+    for key in OUTCOME_KEYS:
+        number = counts[key]
+        name: Cell = Styled(worded(key), STYLES[key]) if number else worded(key)
+        page.line(name, Styled(number, "count"), Styled(number / read if read else 0, "share"), MEANINGS[key])
+    total = sum(counts[key] for key in OUTCOME_KEYS)
+    page.line(Styled("rows read", "total"), Styled(total, "total"), Styled(1 if read else 0, "total_share"))
+    apart = [key for key in OUTCOME_KEYS if surveyed.outcomes[key] != counts[key]]
+    if apart or total != read:
+        page.note(
+            "The run went on while this was written, so sheets may differ from these counts. Write it again:", "bad"
         )
-    yield "Follow", f"importer track {facts.run}"
+        page.note("importer report RUN", "command")
 
 
-def _write_run_info(made: Book, facts: RunFacts) -> None:
-    page = Page(made, made.sheet("Run info"))
-    page.sheet.set_column(0, 0, 22)
-    page.sheet.set_column(1, 1, WIDE)
-    page.title("Run info")
-    known = {
-        "Run": facts.run, "Plan": facts.plan, "Digest": facts.digest, "File": facts.source, "Sheet": facts.sheet or "",
-        "Header line": facts.header_line, "Environment": facts.environment, "Opened (UTC)": facts.opened_at,
-        "Prepared by": facts.preparer, "Approval": facts.approval, "State": facts.state, "Note": facts.note,
-        "Importer": facts.version,
-    }  # fmt: skip
-    for label, value in known.items():
-        page.fact(label, value)
-    page.part("Settings")
+def _queues(page: Page, surveyed: Survey) -> None:
+    if not surveyed.queues:
+        return
+    headings, lines = surveyed.queue_table()
+    page.heading(*headings)
+    for name, *numbers in lines:
+        page.line(name, *(Styled(number, "count") if number else None for number in numbers))
+
+
+def _dwell_times(page: Page, surveyed: Survey) -> None:
+    if not surveyed.dwells:
+        return
+    page.heading("Time in state", "Changes", "Median s", "95 % within s")
+    for state, times, median, late in surveyed.dwell_table():
+        page.line(state, Styled(times, "count"), Styled(median, "seconds"), Styled(late, "seconds"))
+    page.note(
+        "Seconds from entering a state to leaving it, where both are known; the last state of a task is not counted."
+    )
+
+
+def _audits(page: Page, surveyed: Survey) -> None:
+    page.heading("Audit entries", "")
+    page.line("Fetched", Styled(surveyed.audits, "count"))
+    if surveyed.not_fetched:
+        page.line("Tasks not fetched", Styled(surveyed.not_fetched, "count"))
+
+
+# The tables of rows, all in one pass
+
+
+def _tables(made: Book, facts: RunFacts, wide: int, rows: Iterable[ResultRow], rows_most: int) -> None:
+    width = min(max(wide, len(facts.headings)), COLUMNS_MOST - len(BEFORE) - len(AFTER))
+    own = [Head(title) for title in full_headings(facts.headings, width)[:width]]
+    kept = _without_ours(facts.headings, width)
+    results = Grid(made, "Results", (*BEFORE, *own, *AFTER), freeze=2, rows_most=rows_most)
+    rejects = Grid(made, "Rejects", (*(own[i] for i in kept), *_reject_heads()), rows_most=rows_most)
+    states = Grid(made, "States", STATES, freeze=1, rows_most=rows_most)
+    audit = Grid(made, "Audit", AUDIT, rows_most=rows_most)
+    for row in rows:
+        results.add(result_cells(row, width))
+        if row.outcome in REJECTED:
+            rejects.add(_reject(row, width, kept, facts.run))
+        for cells in _states(row):
+            states.add(cells)
+        for cells in _audit(row):
+            audit.add(cells)
+    for grid in (results, rejects, states, audit):
+        grid.end()
+
+
+def result_titles(headings: Sequence[str], width: int) -> list[str]:
+    """The headings of the Results table; `width` is that of the widest row."""
+    own = full_headings(headings, width)
+    return [head.title for head in BEFORE] + own + [head.title for head in AFTER]
+
+
+def result_cells(row: ResultRow, width: int) -> Iterator[Cell]:
+    """One line of the Results table."""
+    yield row.line
+    yield Styled(worded(row.outcome.value), STYLES[row.outcome.value])
+    yield from full_cells(row.cells, width)
+    yield row.task_id
+    yield row.state
+    yield history(row.states)
+    yield row.audit_count
+    yield row.attempts
+    yield result_problem(row).text
+    yield row.correlation_id
+
+
+def _reject_heads() -> Iterator[Head]:
+    styles = ("wrap", "wrap", "text", "text")
+    yield from (Head(title, style) for title, style in zip(OWN_HEADINGS, styles, strict=True))
+
+
+def _without_ours(headings: Sequence[str], width: int) -> list[int]:
+    """The columns that Rejects keeps: not the four that an earlier Rejects sheet had added."""
+    ours = len(OWN_HEADINGS) if tuple(headings[-len(OWN_HEADINGS) :]) == OWN_HEADINGS else 0
+    return [index for index in range(width) if not len(headings) - ours <= index < len(headings)]
+
+
+def _reject(row: ResultRow, width: int, kept: Sequence[int], run: str) -> Iterator[Cell]:
+    problem = result_problem(row)
+    cells = list(full_cells(row.cells, width))
+    yield from (cells[index] for index in kept)
+    yield problem.text or row.outcome.words
+    yield problem.fix
+    yield str(row.line)
+    yield run
+
+
+def _states(row: ResultRow) -> Iterator[list[Cell]]:
+    seconds = [each for _, each in stayed(row.states)]
+    for number, (change, stay) in enumerate(zip_longest(row.states, seconds), 1):
+        yield [row.line, row.external_id, row.task_id, number, change.state, when(change.at), change.source, stay]
+
+
+def _audit(row: ResultRow) -> Iterator[list[Cell]]:
+    for entry in row.audits:
+        yield [when(entry.at), entry.actor, entry.action, row.task_id, row.external_id, row.line, _details(entry)]
+
+
+def _details(entry: AuditEntry) -> str:
+    return "; ".join(f"{name}: {_change(value)}" for name, value in entry.diff.items())
+
+
+def _change(value: Any) -> str:
+    if isinstance(value, dict) and value.keys() == {"from", "to"}:
+        return f"{_plain(value['from'])} → {_plain(value['to'])}"
+    return _plain(value)
+
+
+def _plain(value: Any) -> str:
+    return value if isinstance(value, str) else json.dumps(value, ensure_ascii=False)
+
+
+# Run info
+
+
+def _run_info(made: Book, facts: RunFacts, counts: Mapping[str, int]) -> None:
+    grid = Grid(made, "Run info", (Head("Name", "text", 24), Head("Value", "wrap", 60)))
+    for name, value in _info(facts, counts):
+        grid.add((name, value))
+    grid.end()
+
+
+def _info(facts: RunFacts, counts: Mapping[str, int]) -> Iterator[tuple[str, str]]:
+    yield "run", facts.run
+    yield "plan", facts.plan
+    yield "digest", facts.digest
+    yield "source", facts.source
+    yield "sheet", facts.sheet or ""
+    yield "header line", str(facts.header_line)
+    yield "headings", shorten(json.dumps(list(facts.headings), ensure_ascii=False), 4000)
+    yield "environment", facts.environment
+    yield "opened at (UTC)", facts.opened_at
+    yield "prepared by", facts.preparer
+    yield "approval", facts.approval
+    yield "state", facts.state
+    yield "stopped", facts.note
+    yield "importer", facts.version
+    for name, number in counts.items():
+        yield f"rows {name.replace('_', ' ')}", str(number)
     for name, value in facts.settings.items():
-        page.fact(name, "" if value is None else str(value))
-
-
-WIDE = 70
+        yield f"setting {name}", _plain(value)

@@ -1,139 +1,197 @@
-"""The template: a workbook to fill in, with drop-downs, limits and an example. What is pasted over them is judged all the same."""
+"""The template: a workbook to fill in, with drop-downs, limits and examples; read back without a mapping."""
 
 from collections.abc import Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from importer.core.columns import COLUMNS, Column
 from importer.core.limits import Limits
-from importer.writers.files import written
-from importer.writers.text import visible
+from importer.core.rows import column_letter
+from importer.writers.book import Book, Facts, Page, book
+from importer.writers.text import label
 
-ROWS = 5000
-"""Lines with drop-downs."""
-WIDTHS = {"external_id": 18, "queue": 26, "priority": 10, "type": 14, "description": 60}
+SCHEMA = "importer.template/1"
+ROWS_PREPARED = 5000
+PROMPT_TITLE_MOST, PROMPT_MOST = 32, 255
+WIDTHS = {"external_id": 18, "queue": 24, "priority": 10, "type": 14, "description": 60}
+STYLE_OF = {"priority": "number", "description": "wrap"}
+
+EXAMPLES = (
+    ("EXT-0001", 0, 50, "email", "Customer invoice discrepancy"),
+    ("EXT-0002", 1, 90, "callback", "Call back before noon about the contract renewal"),
+    ("EXT-0003", 0, None, "", "Address change (priority and type are left blank: 50 and email are taken)"),
+)
+"""External ID, which of the queues, priority, type, description."""
+
+
+@dataclass(frozen=True, slots=True)
+class _Column:
+    """A column of the sheet Tasks, with its place."""
+
+    column: Column
+    index: int
+
+    @property
+    def heading(self) -> str:
+        return self.column.name + (" *" if self.column.required else "")
+
+    @property
+    def letter(self) -> str:
+        return column_letter(self.index)
 
 
 def write_template(path: Path, queues: Sequence[str], limits: Limits) -> Path:
-    """Writes the template and returns its path. `queues` may be empty: then the queue has no drop-down."""
-    import xlsxwriter
-
-    with written(path) as file:
-        options = {"strings_to_formulas": False, "strings_to_urls": False, "strings_to_numbers": False}
-        workbook = xlsxwriter.Workbook(str(file.beside), options)
-        _tasks(workbook, queues, limits)
-        _guide(workbook, limits)
-        _examples(workbook)
-        _lookups(workbook, queues, limits)
-        workbook.close()
-    return file.path
+    """Writes the template to `path`; returns where it is. `queues` may be empty: then any text is a queue."""
+    facts = Facts("Task import template", "Task import template", "fill in the sheet Tasks", SCHEMA)
+    columns = [_Column(column, index) for index, column in enumerate(COLUMNS)]
+    names = list(dict.fromkeys(label(name, limits.queue) for name in queues if name.strip()))
+    with book(path, facts) as made:
+        _tasks(made, columns, names, limits)
+        _guide(made, columns, names, limits)
+        _examples(made, columns, names or ["Billing", "Support"])
+        _lookups(made, names, limits)
+    return made.path
 
 
-def _header(workbook: Any, sheet: Any) -> None:
-    look = {"bold": True, "font_color": "#FFFFFF", "text_wrap": True, "valign": "top", "border": 1}
-    needed = workbook.add_format({**look, "bg_color": "#1F3864"})
-    optional = workbook.add_format({**look, "bg_color": "#5B7DB1"})
-    for index, column in enumerate(COLUMNS):
-        text = f"{column.name} *" if column.required else column.name
-        sheet.write_string(0, index, text, needed if column.required else optional)
-        sheet.write_comment(0, index, f"{column.help}\nExample: {column.example}", {"x_scale": 2})
+# Tasks
 
 
-def _tasks(workbook: Any, queues: Sequence[str], limits: Limits) -> None:
-    sheet = workbook.add_worksheet("Tasks")
-    sheet.activate()
-    _header(workbook, sheet)
-    text = workbook.add_format({"num_format": "@", "valign": "top"})
-    wrapped = workbook.add_format({"num_format": "@", "valign": "top", "text_wrap": True})
-    number = workbook.add_format({"num_format": "0", "valign": "top"})
-    looks = {"priority": number, "description": wrapped}
-    for index, column in enumerate(COLUMNS):
-        sheet.set_column(index, index, WIDTHS[column.field], looks.get(column.field, text))
-        rule = _rule(column, queues, limits)
-        if rule:
-            sheet.data_validation(1, index, ROWS, index, rule)
+def _tasks(made: Book, columns: Sequence[_Column], queues: Sequence[str], limits: Limits) -> None:
+    sheet = made.sheet("Tasks")
+    _header(made, sheet, columns)
     sheet.freeze_panes(1, 1)
-    sheet.autofilter(0, 0, ROWS, len(COLUMNS) - 1)
-    twice = workbook.add_format({"bg_color": "#F9D3DA", "font_color": "#8A1029"})
-    sheet.conditional_format(1, 0, ROWS, 0, {"type": "duplicate", "format": twice})
+    sheet.repeat_rows(0)
+    sheet.autofilter(0, 0, ROWS_PREPARED, len(columns) - 1)
+    for each in columns:
+        made.put(sheet, 0, each.index, each.heading, "header" if each.column.required else "optional")
+        sheet.write_comment(0, each.index, f"{each.column.help}\nExample: {each.column.example}", {"x_scale": 1.8})
+        rule = _rule(each, queues, limits)
+        if rule:
+            sheet.data_validation(1, each.index, ROWS_PREPARED, each.index, rule)
+    sheet.activate()
 
 
-def _rule(column: Column, queues: Sequence[str], limits: Limits) -> dict[str, Any]:
-    """The rule in a column's cells."""
-    if column.field == "external_id":
-        say = f"At most {limits.external_id} characters, each ID once."
-        return _length(limits.external_id, "External ID", say, "warning")
-    if column.field == "queue":
-        return (
-            _list("=lk_queues", "Queue", "This queue is not on the list; its ID may be typed.", "warning")
-            if queues
-            else {}
-        )
-    if column.field == "priority":
-        low, high = limits.priority_low, limits.priority_high
-        return {
-            "validate": "integer", "criteria": "between", "minimum": low, "maximum": high, "error_title": "Priority",
-            "error_message": f"A whole number from {low} to {high}; blank means {limits.priority_default}.",
-        }  # fmt: skip
-    if column.field == "type":
-        return _list("=lk_types", "Type", "Choose one of the list; blank means " + limits.type_default + ".", "stop")
-    return _length(limits.description, "Description", f"1 to {limits.description} characters.", "stop")
+def _header(made: Book, sheet: Any, columns: Sequence[_Column]) -> None:
+    sheet.set_row(0, 22)
+    for each in columns:
+        field = each.column.field
+        sheet.set_column(each.index, each.index, WIDTHS[field], made.style(STYLE_OF.get(field, "text")))
 
 
-def _length(most: int, title: str, message: str, error_type: str) -> dict[str, Any]:
+def _rule(each: _Column, queues: Sequence[str], limits: Limits) -> dict[str, Any] | None:
+    rules = {
+        "external_id": lambda: _id_rule(each, limits),
+        "queue": lambda: _queue_rule(queues),
+        "priority": lambda: _priority_rule(limits),
+        "type": lambda: _type_rule(limits),
+        "description": lambda: _length_rule(limits.description),
+    }
+    rule = rules[each.column.field]()
+    if rule is None:
+        return None
+    prompt = {"input_title": each.heading[:PROMPT_TITLE_MOST], "input_message": each.column.help[:PROMPT_MOST]}
+    return {"ignore_blank": True, **prompt, **rule}
+
+
+def _id_rule(each: _Column, limits: Limits) -> dict[str, Any]:
+    cell, area = f"{each.letter}2", f"${each.letter}$2:${each.letter}${ROWS_PREPARED + 1}"
     return {
-        "validate": "length", "criteria": "between", "minimum": 1, "maximum": most, "error_title": title,
-        "error_message": message, "error_type": error_type,
-    }  # fmt: skip
-
-
-def _list(source: str, title: str, message: str, error_type: str) -> dict[str, Any]:
-    return {
-        "validate": "list",
-        "source": source,
-        "error_title": title,
-        "error_message": message,
-        "error_type": error_type,
+        "validate": "custom",
+        "value": f"=AND(LEN({cell})<={limits.external_id},COUNTIF({area},{cell})=1)",
+        "error_type": "warning",
+        "error_title": "External ID",
+        "error_message": f"Each ID stands once in the sheet and has at most {limits.external_id} characters.",
     }
 
 
-def _guide(workbook: Any, limits: Limits) -> None:
-    sheet = workbook.add_worksheet("Guide")
-    bold = workbook.add_format({"bold": True, "font_size": 14})
-    wrapped = workbook.add_format({"text_wrap": True, "valign": "top"})
-    sheet.set_column(0, 0, 18)
-    sheet.set_column(1, 1, 90, wrapped)
-    sheet.write_string(0, 0, "How to fill in the sheet Tasks", bold)
-    lines = [(column.name + (" *" if column.required else ""), column.help) for column in COLUMNS]
-    lines += [
-        ("*", "A column with a star must be filled in."),
-        (
-            "Attribute: …",
-            f"Any further column named “Attribute: language” becomes a custom attribute (up to {limits.attribute} characters).",
-        ),
-        ("Then", "importer check FILE.xlsx, importer preview FILE.xlsx, importer run …"),
-    ]
-    for number, (label, text) in enumerate(lines, 2):
-        sheet.write_string(number, 0, label)
-        sheet.write_string(number, 1, text, wrapped)
+def _queue_rule(queues: Sequence[str]) -> dict[str, Any] | None:
+    if not queues:
+        return None
+    message = "This queue is not in the list of this template. Keep it if it is new, or if it is a queue's ID."
+    return {
+        "validate": "list", "source": "=lk_queues", "error_type": "warning", "error_title": "Queue",
+        "error_message": message,
+    }  # fmt: skip
 
 
-def _examples(workbook: Any) -> None:
-    sheet = workbook.add_worksheet("Examples")
-    _header(workbook, sheet)
-    for index, column in enumerate(COLUMNS):
-        sheet.set_column(index, index, WIDTHS[column.field])
-        sheet.write_string(1, index, column.example)
+def _priority_rule(limits: Limits) -> dict[str, Any]:
+    low, high = limits.priority_low, limits.priority_high
+    return {
+        "validate": "integer", "criteria": "between", "minimum": low, "maximum": high, "error_type": "stop",
+        "error_title": "Priority", "error_message": f"A whole number from {low} to {high}, or blank.",
+    }  # fmt: skip
 
 
-def _lookups(workbook: Any, queues: Sequence[str], limits: Limits) -> None:
-    """The lists that the drop-downs show; a list within a rule may have 255 characters only."""
-    sheet = workbook.add_worksheet("Lookups")
+def _type_rule(limits: Limits) -> dict[str, Any]:
+    return {
+        "validate": "list", "source": "=lk_types", "error_type": "stop", "error_title": "Type",
+        "error_message": f"One of: {', '.join(limits.types)}; or blank."[:PROMPT_MOST],
+    }  # fmt: skip
+
+
+def _length_rule(most: int) -> dict[str, Any]:
+    return {
+        "validate": "length", "criteria": "between", "minimum": 1, "maximum": most, "error_type": "stop",
+        "error_title": "Description", "error_message": f"At most {most} characters.",
+    }  # fmt: skip
+
+
+# The other sheets
+
+
+def _guide(made: Book, columns: Sequence[_Column], queues: Sequence[str], limits: Limits) -> None:
+    page = Page(made, "Guide", (24, 12, 30, 80))
+    page.title("How to fill in this workbook")
+    page.note(
+        "1. Fill in the sheet Tasks, one row for each task. Columns marked * are required; dark headings are these."
+    )
+    page.note("2. Save it, then see what would happen; nothing is sent: importer preview FILE.xlsx")
+    page.note("3. Read the preview, repair what it shows, and have it run: importer run PLAN")
+    page.note("Pasting over cells removes the drop-downs and limits; the importer checks every row again anyway.")
+    page.heading("Column", "Required", "Example", "Meaning")
+    for each in columns:
+        page.line(each.column.name, "yes" if each.column.required else "no", each.column.example, each.column.help)
+    page.line(
+        "Attribute: name",
+        "no",
+        "Attribute: language",
+        "A column of your own with such a heading is sent as an attribute.",
+    )
+    page.line("any other column", "no", "Notes", "Stays in the reports, in its place, and is not sent.")
+    page.heading("Limits", "")
+    page.fact("External ID", f"1 to {limits.external_id} characters, each once")
+    page.fact("Priority", f"{limits.priority_low} to {limits.priority_high}; blank means {limits.priority_default}")
+    page.fact("Type", f"{', '.join(limits.types)}; blank means {limits.type_default}")
+    page.fact("Description", f"1 to {limits.description} characters")
+    page.fact("Attribute", f"at most {limits.attribute} characters")
+    if queues:
+        page.heading("Queues when this was made", "")
+        for name in queues:
+            page.note(name)
+
+
+def _examples(made: Book, columns: Sequence[_Column], queues: Sequence[str]) -> None:
+    sheet = made.sheet("Examples")
+    _header(made, sheet, columns)
+    sheet.freeze_panes(1, 0)
+    for each in columns:
+        made.put(sheet, 0, each.index, each.heading, "header" if each.column.required else "optional")
+    for row, (external_id, queue, priority, kind, description) in enumerate(EXAMPLES, 1):
+        cells = (external_id, queues[queue % len(queues)], priority, kind, description)
+        for each, cell in zip(columns, cells, strict=True):
+            made.put(sheet, row, each.index, cell, STYLE_OF.get(each.column.field, "text"))
+    made.put(sheet, len(EXAMPLES) + 2, 0, "These rows are examples: only the sheet Tasks is imported.", "key")
+
+
+def _lookups(made: Book, queues: Sequence[str], limits: Limits) -> None:
+    sheet = made.sheet("Lookups")
+    for row in range(max(len(queues), len(limits.types))):
+        made.put(sheet, row, 0, queues[row] if row < len(queues) else None)
+        made.put(sheet, row, 1, limits.types[row] if row < len(limits.types) else None)
+        if row == 0:
+            made.put(sheet, 0, 25, SCHEMA)
+    if queues:
+        made.define("lk_queues", f"=Lookups!$A$1:$A${len(queues)}")
+    made.define("lk_types", f"=Lookups!$B$1:$B${len(limits.types)}")
     sheet.very_hidden()
-    names = sorted({visible(queue) for queue in queues}, key=str.casefold)
-    for index, (title, values) in enumerate((("lk_queues", names), ("lk_types", list(limits.types)))):
-        for number, value in enumerate(values):
-            sheet.write_string(number, index, value)
-        if values:
-            letter = "AB"[index]
-            workbook.define_name(title, f"=Lookups!${letter}$1:${letter}${len(values)}")

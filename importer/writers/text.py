@@ -1,35 +1,70 @@
-"""Text from files and servers, made harmless for a sheet: it stays text, whatever it looks like."""
+"""Text that people wrote, made safe for a cell: nothing is executed, nothing breaks a file, nothing hides. Writes nothing."""
 
 import re
-
-from importer.core.findings import shorten
+import unicodedata
 
 CELL_MOST = 32_767
-"""Characters that an Excel cell holds."""
+"""Excel's limit of a cell, in UTF-16 units."""
 
-_UNSEEN = re.compile("[\x00-\x08\x0b-\x1f\x7f\ufffe\uffff\ud800-\udfff]")
-_BIDI = re.compile("[\u061c\u200b-\u200f\u202a-\u202e\u2060-\u2069\ufeff]")
-_STARTS = ("=", "+", "-", "@", "\t", "\r", "\n", "＝", "＋", "－", "＠")
-_NUMBER = re.compile(r"[+-]?[0-9]+(?:[.,][0-9]+)?")
+CUT = " … (cut: a cell holds 32,767 characters)"
+
+_BREAKS = re.compile(r"\r\n?")
+_FATAL = re.compile("[\x00-\x08\x0b\x0c\x0e-\x1f\x7f\ud800-\udfff\ufffe\uffff]")
+_UNSEEN = re.compile("[\x80-\x9f\u00ad\u061c\u200b-\u200f\u2028-\u202e\u2060-\u2069\ufeff]")
+_PLAIN_NUMBER = re.compile(r"[+-]?[0-9]+(?:[.,][0-9]+)*%?")
+_FORMULA = frozenset("=+-@|\t\r\n")
 
 
-def visible(text: str, *, exact: bool = False) -> str:
-    """The text for a cell: control characters as pictures (U+0007 as ␇), at most 32,767 characters.
+def visible(text: str) -> str:
+    """A text that every workbook can hold: control characters become pictures (␀ for NUL), broken ones �.
 
-    `exact` keeps direction and zero-width characters, for cells that are handed in again; elsewhere they are shown.
+    Line breaks become LF, which is what a spreadsheet has inside a cell. Everything else stays.
     """
-    shown = _UNSEEN.sub(_picture, text)
-    if not exact:
-        shown = _BIDI.sub(lambda match: f"<U+{ord(match[0]):04X}>", shown)
-    return shorten(shown, CELL_MOST)
+    if "\r" in text:
+        text = _BREAKS.sub("\n", text)
+    text = _FATAL.sub(_picture, text)
+    return text if len(text) <= CELL_MOST // 2 else _cut(text)
+
+
+def label(text: str, most: int = 1000) -> str:
+    """A text on one line among our own words: what hides or turns the reading direction is shown by its number."""
+    line = _UNSEEN.sub(lambda match: f"<U+{ord(match[0]):04X}>", visible(text).replace("\n", " ").replace("\t", " "))
+    return line if len(line) <= most else line[: most - 1] + "…"
+
+
+def csv_cell(text: str) -> str:
+    """A text that a spreadsheet program opening the CSV file does not calculate: `'` goes before it.
+
+    A plain number stays. What looks blank before the sign does not save it, and a full-width sign counts as one.
+    """
+    text = visible(text)
+    if _starts_formula(text) and not _PLAIN_NUMBER.fullmatch(text):
+        return "'" + text
+    return text
+
+
+def _starts_formula(text: str) -> bool:
+    if not text:
+        return False
+    if text[0] in _FORMULA:
+        return True
+    start = _UNSEEN.sub("", text[:64]).lstrip("\"' \u00a0\u3000")
+    return bool(start) and unicodedata.normalize("NFKC", start[0])[:1] in _FORMULA
 
 
 def _picture(match: re.Match[str]) -> str:
-    code = ord(match[0])
-    return chr(0x2400 + code) if code < 0x20 else "␡" if code == 0x7F else "\ufffd"
+    number = ord(match[0])
+    if number < 0x20:
+        return chr(0x2400 + number)
+    return "\u2421" if number == 0x7F else "\ufffd"
 
 
-def csv_safe(text: str) -> str:
-    """The text for a CSV cell: what a spreadsheet program would take for a formula gets an apostrophe in front."""
-    shown = visible(text)
-    return f"'{shown}" if shown.startswith(_STARTS) and _NUMBER.fullmatch(shown) is None else shown
+def _cut(text: str) -> str:
+    if _units(text) <= CELL_MOST:
+        return text
+    room = CELL_MOST - len(CUT)
+    return text.encode("utf-16-le")[: 2 * room].decode("utf-16-le", "ignore") + CUT
+
+
+def _units(text: str) -> int:
+    return len(text) + sum(character > "\uffff" for character in text)

@@ -6,6 +6,7 @@ from collections import Counter
 from collections.abc import AsyncIterator, Awaitable, Iterator, Sequence
 from concurrent.futures import Future
 from contextlib import asynccontextmanager, contextmanager
+from dataclasses import replace
 from datetime import UTC, datetime
 from heapq import heappop, heappush
 from itertools import count
@@ -181,8 +182,15 @@ class Office:
         """The ID of the queue of that name."""
         return next(queue.id for queue in self.sandbox.world.queues.values() if queue.name == name)
 
-    def opens(self, external_ids: Sequence[str], *, description: str = "An invoice", queue: str = "") -> str:
-        """A run with a ready row for each external ID, recorded."""
+    def opens(
+        self,
+        external_ids: Sequence[str],
+        *,
+        description: str = "An invoice",
+        queue: str = "",
+        verdicts: Sequence[Verdict] = (),
+    ) -> str:
+        """A run with a row for each external ID, ready unless `verdicts` say otherwise, recorded."""
         number = next(self._runs)
         run, total = f"run-{number}", len(external_ids)
         environment = Environment("tasks", self.sandbox.api_url, self.sandbox.client_id)
@@ -223,6 +231,10 @@ class Office:
                 findings=(),
             )
             for line, external_id in enumerate(external_ids, start=2)
+        ]
+        rows = [
+            row if verdict is Verdict.READY else replace(row, verdict=verdict, payload=None)
+            for row, verdict in zip(rows, verdicts or [Verdict.READY] * total, strict=True)
         ]
         self.running().open(run, Preview(head, about), rows, None, "reports", {})
         return run

@@ -1,0 +1,113 @@
+"""Words that reports share: verdicts with sign and colour, problems of a row, times, next steps. Pure."""
+
+from collections.abc import Iterable, Mapping, Sequence
+from datetime import UTC, datetime
+from typing import NamedTuple
+
+from importer.core.findings import Finding, Severity
+from importer.core.outcomes import Outcome
+from importer.core.report import ICONS, ResultRow, StateChange, dwell
+
+STYLES = {
+    "ready": "good", "created": "good", "existing": "calm", "failed": "bad", "unknown": "look", "not_sent": "look",
+    "invalid": "bad", "duplicate": "calm", "skipped": "calm", "warning": "look", "error": "bad", "note": "calm",
+}  # fmt: skip
+"""The colour of a word; the same in every report."""
+
+REJECTED = frozenset({Outcome.INVALID, Outcome.DUPLICATE, Outcome.FAILED, Outcome.NOT_SENT})
+"""Outcomes whose rows can be handed in again. Never `unknown`: that task may exist."""
+
+
+class Problem(NamedTuple):
+    """What is wrong with a row and how to mend it, as two texts."""
+
+    text: str
+    fix: str
+
+
+def worded(outcome: str) -> str:
+    """`✔ created`: the sign and the word."""
+    return f"{ICONS[outcome]} {outcome.replace('_', ' ')}"
+
+
+def problems(findings: Iterable[Finding], *, notes: bool = False) -> Problem:
+    """The messages of a row's findings, worst first, and their fixes."""
+    order = list(Severity)
+    shown = [each for each in findings if notes or each.severity is not Severity.NOTE]
+    shown.sort(key=lambda each: order.index(each.severity))
+    fixes = (each.fix for each in shown if each.severity is not Severity.NOTE)
+    return Problem(_joined(_placed(each) for each in shown), _joined(fixes))
+
+
+def result_problem(row: ResultRow) -> Problem:
+    """Why a row of a run came out as it did."""
+    found = problems(row.findings, notes=row.outcome is Outcome.EXISTING)
+    reason = row.reason[:1].upper() + row.reason[1:]
+    return Problem(_joined((reason, found.text)), _joined((_OUTCOME_FIXES.get(row.outcome, ""), found.fix)))
+
+
+_OUTCOME_FIXES = {
+    Outcome.FAILED: "Correct the row and hand it in again.",
+    Outcome.NOT_SENT: "Carry the run on (importer resume), or hand the row in again.",
+    Outcome.UNKNOWN: "Do not enter it by hand: importer resume looks it up.",
+}
+
+
+def history(states: Sequence[StateChange]) -> str:
+    """`new 21:00:01 → queued 21:00:02 (audit)`; the date is told where it changes."""
+    parts, day = [], ""
+    for each in states:
+        date, time = clock_time(each.at)
+        when = time if not day or date == day else f"{date} {time}"
+        day = date
+        parts.append(f"{each.state} {when}{' (audit)' if each.source == 'audit' else ''}")
+    return " → ".join(parts)
+
+
+def clock_time(at: str) -> tuple[str, str]:
+    """Date and time of an RFC 3339 text in UTC, to the second; what cannot be read comes back as it is."""
+    try:
+        moment = datetime.fromisoformat(at)
+    except ValueError:
+        return "", at
+    moment = moment.astimezone(UTC) if moment.tzinfo else moment
+    return moment.strftime("%Y-%m-%d"), moment.strftime("%H:%M:%S")
+
+
+def when(at: str) -> str:
+    """`2026-01-05 21:00:01`, UTC."""
+    return " ".join(clock_time(at)).strip()
+
+
+def stayed(states: Sequence[StateChange]) -> list[tuple[str, float]]:
+    """Seconds in each state that the task left; nothing where a time cannot be read."""
+    try:
+        return list(dwell(states))
+    except (ValueError, TypeError):
+        return []
+
+
+def next_steps(counts: Mapping[str, int], run: str, *, sandbox: bool = False) -> list[str]:
+    """What to do after a run, the most pressing first."""
+    flag = " --sandbox" if sandbox else ""
+    steps = []
+    if counts["unknown"] or counts["not_sent"]:
+        rows = counts["unknown"] + counts["not_sent"]
+        steps.append(f"Carry on with the {rows:,} rows that are unknown or not sent: importer resume {run}{flag}")
+    rejects = sum(counts[outcome.value] for outcome in REJECTED - {Outcome.NOT_SENT})
+    if rejects:
+        steps.append(
+            f"Repair the {rejects:,} rows on the sheet Rejects that are invalid, duplicate or failed, save, and hand "
+            f"it in: importer run results.xlsx --sheet Rejects{flag} (with --map FILE if the first import had one)"
+        )
+    if counts["created"]:
+        steps.append(f"See what has become of the tasks later: importer track {run}{flag}")
+    return steps or ["Nothing to do."]
+
+
+def _placed(finding: Finding) -> str:
+    return f"{finding.code}: {finding.message}"
+
+
+def _joined(texts: Iterable[str]) -> str:
+    return "\n".join(dict.fromkeys(text for text in texts if text))

@@ -1,0 +1,91 @@
+"""A tiny server that answers what it is told, and an exchange that talks to it."""
+
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
+from contextlib import AbstractAsyncContextManager, asynccontextmanager
+from dataclasses import dataclass, field
+
+import pytest
+from aiohttp import web
+
+from importer.sandbox.clock import HandClock
+from importer.targets.exchange import Credentials, Endpoints, Exchange, Timeouts
+from importer.targets.tasks import TasksTarget
+from tests.flow.conftest import FreePace, TurnedClock
+
+SECRET = "canary-secret-4711"
+TOKEN = "canary-token-0815"
+
+Answering = Callable[[web.BaseRequest, bytes], Awaitable[web.StreamResponse]]
+
+
+@dataclass
+class Seen:
+    """One request as the server saw it."""
+
+    method: str
+    path: str
+    query: Mapping[str, str]
+    length: int
+    headers: Mapping[str, str]
+    body: bytes
+
+
+@dataclass
+class Stand:
+    """The server's address, what it saw, and a target that calls it."""
+
+    url: str
+    target: TasksTarget
+    exchange: Exchange
+    clock: TurnedClock
+    seen: list[Seen] = field(default_factory=list)
+
+    def calls(self) -> list[Seen]:
+        """What came besides log-ins."""
+        return [each for each in self.seen if each.path != "/oauth/token"]
+
+
+Stands = Callable[[Answering], AbstractAsyncContextManager[Stand]]
+
+
+class ForwardClock(TurnedClock):
+    """Whoever sleeps wakes at once, and time has moved on."""
+
+    async def sleep(self, seconds: float) -> None:
+        self.hand.advance(max(seconds, 0.0))
+
+
+async def log_in(request: web.BaseRequest, body: bytes) -> web.StreamResponse:
+    """Gives a token."""
+    return web.json_response({"access_token": TOKEN, "token_type": "bearer", "expires_in": 86399})
+
+
+@pytest.fixture
+def stands() -> Stands:
+    """Starts a server that answers as told, and logs everyone in."""
+
+    @asynccontextmanager
+    async def started(answering: Answering) -> AsyncIterator[Stand]:
+        seen: list[Seen] = []
+
+        async def handle(request: web.BaseRequest) -> web.StreamResponse:
+            body = await request.read()
+            path = request.path
+            seen.append(Seen(request.method, path, request.query, len(request.raw_path), request.headers, body))
+            return await (log_in if path == "/oauth/token" else answering)(request, body)
+
+        runner = web.ServerRunner(web.Server(handle, access_log=None), shutdown_timeout=0.1)
+        await runner.setup()
+        await web.TCPSite(runner, "127.0.0.1", 0).start()
+        url = f"http://127.0.0.1:{runner.addresses[0][1]}"
+        clock = ForwardClock(HandClock())
+        pace = FreePace(clock)
+        exchange = Exchange(Endpoints(url, url), Credentials("me", SECRET), pace, clock, Timeouts(0.3, 0.3))
+        target = TasksTarget(exchange)
+        try:
+            yield Stand(url, target, exchange, clock, seen)
+        finally:
+            await target.close()
+            await runner.cleanup()
+
+    return started
