@@ -169,8 +169,8 @@ def _assumed(page: Page, preview: Preview) -> None:
         if value:
             page.fact(name.replace("_", " ").capitalize(), value)
     for each in head.findings:
-        name = Styled(f"{SIGNS[each.severity]} {each.severity.value} {each.code}", STYLES[each.severity.value])
-        page.line(name, f"{each.message} {'' if each.severity is Severity.NOTE else each.fix}".strip())
+        sign = Styled(f"{SIGNS[each.severity]} {each.severity.value} {each.code}", STYLES[each.severity.value])
+        page.line(sign, f"{each.message} {'' if each.severity is Severity.NOTE else each.fix}".strip())
 
 
 # The tables

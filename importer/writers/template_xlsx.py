@@ -81,13 +81,13 @@ def _header(made: Book, sheet: Any, columns: Sequence[_Column]) -> None:
 
 def _rule(each: _Column, queues: Sequence[str], limits: Limits) -> dict[str, Any] | None:
     rules = {
-        "external_id": lambda: _id_rule(each, limits),
-        "queue": lambda: _queue_rule(queues),
-        "priority": lambda: _priority_rule(limits),
-        "type": lambda: _type_rule(limits),
-        "description": lambda: _length_rule(limits.description),
+        "external_id": _id_rule(each, limits),
+        "queue": _queue_rule(queues),
+        "priority": _priority_rule(limits),
+        "type": _type_rule(limits),
+        "description": _length_rule(limits.description),
     }
-    rule = rules[each.column.field]()
+    rule = rules.get(each.column.field)
     if rule is None:
         return None
     prompt = {"input_title": each.heading[:PROMPT_TITLE_MOST], "input_message": each.column.help[:PROMPT_MOST]}
