@@ -187,7 +187,6 @@ def test_kill_of_a_command_with_its_own_sandbox_is_carried_on(tmp_path: Path) ->
     check_books(body["runs"][0])
 
 
-@pytest.mark.xfail(strict=True, reason="resume connects with its own rate before it takes over the run's settings")
 def test_kill_then_resume_keeps_the_cap_of_the_run(bench: Bench) -> None:
     """A run that was started with a low cap is resumed under that cap, not under the default."""
     write_file(bench.folder / "tasks.csv", 12)

@@ -247,22 +247,22 @@ def _signals(stop: Callable[[Interrupted], None]) -> Any:
 
 def resume(run_id: str | None, flags: Table[str, Any], profile: str | None, format_: str) -> int:
     """`importer resume [RUN]`."""
-    from importer.wiring import connected
-
     began = time.monotonic()
     with _desk(flags, profile, format_) as desk:
         wanted = [one_run(desk.book, run_id)] if run_id else _unfinished(desk.book)
         if not wanted:
             return _nothing_to_do(desk)
-        bodies: list[dict[str, Any]] = []
-        with connected(desk.settings) as connection:
-            mine = [each for each in wanted if each.preview.head.environment == connection.environment]
-            for record in wanted if run_id else mine:
-                bodies.append(_resume(desk, record, connection, began))
-                if bodies[-1]["exit_code"] in (130, 143, 6):
-                    break
-        others = len(wanted) - len(mine)
-        if not run_id and others:
+        bodies = []
+        others = 0
+        for record in wanted:
+            body = _resume(desk, record, began, only_own=run_id is None)
+            if body is None:
+                others += 1
+                continue
+            bodies.append(body)
+            if body["exit_code"] in (130, 143, 6):
+                break
+        if others:
             screen.tell(f"{others} unfinished runs belong to another environment and were left alone")
         exit_code = next((c for c in GRAVEST_FIRST if c in [body["exit_code"] for body in bodies]), 0)
         if desk.as_json:
@@ -270,17 +270,23 @@ def resume(run_id: str | None, flags: Table[str, Any], profile: str | None, form
         return exit_code
 
 
-def _resume(desk: Desk, record: "RunRecord", connection: "Connection", began: float) -> dict[str, Any]:
-    made_for = record.preview.head.environment
-    if made_for != connection.environment:
-        raise PlanRefused(
-            f"The run {record.run} belongs to {made_for}, this is {connection.environment}.",
-            "Use the settings that it was started with (--sandbox, --profile, GENESYS_… variables).",
-        )
+def _resume(desk: Desk, record: "RunRecord", began: float, *, only_own: bool) -> dict[str, Any] | None:
+    """Carries one run on, at the pace it was started with; None for a run of another environment, if only own ones count."""
+    from importer.wiring import connected
+
     own = Desk(_as_before(desk.settings, record), desk.book, desk.lock, desk.as_json)
-    if not desk.as_json:
-        screen.tell(f"resuming {record.run}: {in_words(desk.book.counts(record.run))}")
-    ending = carried_on(own, record.run, connection)
+    made_for = record.preview.head.environment
+    with connected(own.settings) as connection:
+        if made_for != connection.environment:
+            if only_own:
+                return None
+            raise PlanRefused(
+                f"The run {record.run} belongs to {made_for}, this is {connection.environment}.",
+                "Use the settings that it was started with (--sandbox, --profile, GENESYS_… variables).",
+            )
+        if not desk.as_json:
+            screen.tell(f"resuming {record.run}: {in_words(desk.book.counts(record.run))}")
+        ending = carried_on(own, record.run, connection)
     reports = results_reports(own.settings, own.book, record.run)
     body = run_object(own.book, ending, reports, began)
     if not desk.as_json:
@@ -319,7 +325,7 @@ def track(run_id: str, flags: Table[str, Any], profile: str | None, format_: str
         own = Desk(_as_before(desk.settings, record), desk.book, desk.lock, desk.as_json)
         if own.settings.track == "none":
             own.settings.values["track"] = Value("closed", "importer track")
-        with connected(desk.settings) as connection:
+        with connected(own.settings) as connection:
             if record.preview.head.environment != connection.environment:
                 raise PlanRefused(
                     f"The run {record.run} belongs to {record.preview.head.environment}.", "Use its own settings."

@@ -107,7 +107,7 @@ def find_header(rows: Sequence[Row], mapping: Mapping) -> int | None:
     The row with the most known headings wins, the first of equals. Where none is known, it is the first row with at
     least two texts: the message about missing columns then names headings that people recognise.
     """
-    known = set(FIELDS_BY_ALIAS) | {normal(heading) for heading in mapping.headings()}
+    known = (set(FIELDS_BY_ALIAS) | {normal(heading) for heading in mapping.headings()}) - {""}
     scores = [sum(normal(cell) in known for cell in row.cells if cell) for row in rows]
     best = max(scores, default=0)
     if best:
@@ -180,7 +180,8 @@ class _Matching:
 
     def _place(self, heading: str) -> int | None:
         exact = [index for index, found in enumerate(self._headings) if found == heading.strip()]
-        places = exact or [i for i, found in enumerate(self._headings) if found and normal(found) == normal(heading)]
+        name = normal(heading)  # blank for a heading of signs alone: `#` is not `%`
+        places = exact or [i for i, found in enumerate(self._headings) if name and normal(found) == name]
         if len(places) == 1:
             return places[0]
         if places:

@@ -145,9 +145,14 @@ def _values(record: dict[str, Any], where: str) -> dict[str, dict[str, str]]:
         _known(name, FIELDS, where, f"[values.{name}]")
         if not isinstance(table, dict):
             raise SettingsError(f"{where}: [values] {name} is not a table.", f"Write [values.{name}] above its lines.")
-        tables[name] = {
-            str(key).strip().casefold(): _plain(value, where, f"[values.{name}] {key}") for key, value in table.items()
-        }
+        tables[name] = {}
+        for key, value in table.items():
+            said, meaning = str(key).strip().casefold(), _plain(value, where, f"[values.{name}] {key}").strip()
+            if tables[name].setdefault(said, meaning) != meaning:
+                raise SettingsError(
+                    f"{where}: [values.{name}] {key} stands twice, with different meanings.",
+                    "Keep one of them: what a cell says is read without regard to case.",
+                )
     return tables
 
 

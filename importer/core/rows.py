@@ -11,7 +11,7 @@ class Mark(NamedTuple):
     """Something that a source knows about one cell and that its text alone cannot tell."""
 
     column: int  # 0-based index into Row.cells
-    code: str  # a code of the catalogue in core/findings.py, such as "V210"
+    code: str  # a code of the catalogue in core/findings.py, such as "V320"
 
 
 class Row(NamedTuple):

@@ -49,7 +49,10 @@ class Shaper:
         self._derives = bool(self._filled or self._meanings or self._attributes or self._shortened)
         if "priority" in mapping.values:
             self._numbers = {}  # what a cell says may mean another number
-        self._source = {c: f for f, t in header.fields.items() for c in t.columns()}
+        # Where a column feeds several fields, what is known of its cells counts for the external ID.
+        by_weight = sorted(header.fields.items(), key=lambda item: item[0] == "external_id")
+        self._source = {c: f for f, t in by_weight for c in t.columns()}
+        self._id_columns = [c for c, field in self._source.items() if field == "external_id"]
 
     def __call__(self, row: Row) -> Shaped:
         """The row shaped; never raises for what a cell holds."""
@@ -80,8 +83,8 @@ class Shaper:
             findings += self._explained(row, values, problems)
             request = None
         external_id = values.get("external_id", "")
-        if "+" in external_id and E_NOTATION.fullmatch(external_id):
-            findings.append(self._of_field(row, "V204", "external_id", external_id))
+        if "+" in external_id:
+            self._damaged(row, findings)
         if findings and any(each.severity is Severity.ERROR for each in findings):
             request = None
         return Shaped(row, external_id, request, tuple(findings))
@@ -131,6 +134,12 @@ class Shaper:
                     findings.append(self._at(row, code, column))
             elif field is not None or self._feeds_attribute(column):
                 findings.append(self._at(row, code, column))
+
+    def _damaged(self, row: Row, findings: list[Finding]) -> None:
+        """Cells in E-notation that the external ID is made of; a template may put text around them."""
+        for column in self._id_columns:
+            if column < len(row.cells) and E_NOTATION.fullmatch(row.cells[column].strip()):
+                findings.append(self._at(row, "V204", column))
 
     def _feeds_attribute(self, column: int) -> bool:
         return any(column in template.columns() for _, template in self._attributes)

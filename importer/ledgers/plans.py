@@ -5,6 +5,7 @@ import os
 import re
 import tempfile
 import zipfile
+import zlib
 from collections.abc import Iterator
 from dataclasses import asdict
 from datetime import datetime
@@ -18,6 +19,10 @@ from importer.core.plan import SCHEMA, About, Digest, PlanHead, PlanRow, Preview
 FIXED = (1980, 1, 1, 0, 0, 0)
 """The date of every member: the same plan is the same bytes but for about.json."""
 PLAN_ID = re.compile(r"[0-9a-f]{8}-[0-9]{8}-[0-9]{6}(?:-[0-9]+)?")
+MALFORMED = (
+    KeyError, TypeError, ValueError, AttributeError, OSError, EOFError, RuntimeError, zipfile.BadZipFile, zlib.error,
+)  # fmt: skip
+"""What reading an altered zip or record may raise."""
 
 
 class PlanFolder:
@@ -114,9 +119,12 @@ class PlanFile:
         try:
             if head["schema"] != SCHEMA:
                 raise PlanRefused(f"{self.path.name} was made by another version of the importer.", "Preview again.")
-            return Preview(plan_head(head), About(**about))
-        except (KeyError, TypeError, ValueError) as problem:
+            preview = Preview(plan_head(head), About(**about))
+        except MALFORMED as problem:
             raise self._damaged(problem) from problem
+        if not PLAN_ID.fullmatch(preview.about.plan) or not preview.about.digest.startswith(preview.about.plan[:8]):
+            raise PlanRefused(f"{self.path.name} was altered: its ID does not fit its digest.", "Preview the file again.")
+        return preview
 
     def rows(self) -> Iterator[PlanRow]:
         """The rows in file order. Raises PlanRefused where one cannot be read."""
@@ -125,16 +133,19 @@ class PlanFile:
                 with archive.open("rows.jsonl") as lines:
                     for line in lines:
                         yield plan_row(json.loads(line))
-            except (KeyError, TypeError, ValueError, zipfile.BadZipFile, OSError, EOFError) as problem:
+            except MALFORMED as problem:
                 raise self._damaged(problem) from problem
 
     def verify(self) -> Preview:
         """The plan, if it says what its digest says. Raises PlanRefused."""
         preview = self.preview()
         digest = Digest()
-        for row in self.rows():
-            digest.add(canonical(row.record()))
-        actual = digest.value(preview.head)
+        try:
+            for row in self.rows():
+                digest.add(canonical(row.record()))
+            actual = digest.value(preview.head)
+        except (TypeError, ValueError) as problem:  # NaN or half a character, which no plan of ours has
+            raise self._damaged(problem) from problem
         if actual != preview.about.digest:
             raise PlanRefused(
                 f"The plan {preview.about.plan} was altered: its digest is {short(actual)}, it says {short(preview.about.digest)}.",
@@ -151,7 +162,7 @@ class PlanFile:
     def _json(self, archive: zipfile.ZipFile, name: str) -> Any:
         try:
             return json.loads(archive.read(name))
-        except (KeyError, ValueError, OSError, EOFError, zipfile.BadZipFile) as problem:
+        except MALFORMED as problem:
             raise self._damaged(problem) from problem
 
     def _damaged(self, problem: Exception) -> PlanRefused:

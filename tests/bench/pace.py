@@ -64,11 +64,11 @@ def one(kind: str, number: int, folder: Path) -> tuple[float, int]:
 
 def share(calls: list[dict[str, Any]]) -> float:
     """Calls of any kind in the whole windows from the first POST to the last, against what the cap allows there."""
-    posts = [call["arrived"] for call in calls if call["operation"] == "create"]
+    posts: list[float] = [call["arrived"] for call in calls if call["operation"] == "create"]
     begin = posts[0]
     whole = int((posts[-1] - begin) / WINDOW_S)
     used = sum(begin <= call["arrived"] < begin + whole * WINDOW_S for call in calls)
-    return used / (whole * CALLS)
+    return float(used / (whole * CALLS))
 
 
 def main() -> None:

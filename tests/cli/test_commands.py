@@ -201,8 +201,9 @@ def test_template_is_read_without_mapping(importer: Shell) -> None:
     path = importer.folder / "t.xlsx"
     book = openpyxl.load_workbook(path)
     sheet = book.worksheets[0]
-    for column, value in enumerate(("E1", "Billing", 7, "email", "a description"), 1):
-        sheet.cell(2, column, value)
+    for address, value in (("A2", "E1"), ("B2", "Billing"), ("D2", "email"), ("E2", "a description")):
+        sheet[address] = value
+    sheet["C2"] = 7
     book.save(path)
     body = importer("check", path, "--format", "json").json
     assert body["counts"]["ready"] == body["counts"]["read"] == 1

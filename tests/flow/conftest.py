@@ -137,11 +137,13 @@ class Office:
         self._runs = count(1)
         self.ledger, self.pace, self.exchange, self.target = self._furnished()
 
-    def _furnished(self) -> tuple[CountingLedger, FreePace, Exchange, TasksTarget]:
+    def _furnished(self, patience_s: float = 0.3) -> tuple[CountingLedger, FreePace, Exchange, TasksTarget]:
         pace = FreePace(self.clock)
         endpoints = Endpoints(self.sandbox.api_url, self.sandbox.login_url)
         credentials = Credentials(self.sandbox.client_id, self.sandbox.client_secret)
-        exchange = Exchange(endpoints, credentials, pace, self.clock, Timeouts(total_s=0.3, connect_s=0.3))
+        exchange = Exchange(
+            endpoints, credentials, pace, self.clock, Timeouts(total_s=patience_s, connect_s=patience_s)
+        )
         return CountingLedger(self.folder / "ledger.sqlite"), pace, exchange, TasksTarget(exchange)
 
     async def closes(self) -> None:
@@ -149,10 +151,10 @@ class Office:
         await self.target.close()
         self.ledger.close()
 
-    async def starts_again(self) -> None:
-        """Another process takes over: nothing is kept but the ledger's file."""
+    async def starts_again(self, patience_s: float = 0.3) -> None:
+        """Another process takes over: nothing is kept but the ledger's file. `patience_s` is real time."""
         await self.closes()
-        self.ledger, self.pace, self.exchange, self.target = self._furnished()
+        self.ledger, self.pace, self.exchange, self.target = self._furnished(patience_s)
 
     # Verbs for the world
 
@@ -281,7 +283,7 @@ class Office:
 
     async def until(self, kind: str, number: int) -> None:
         """Returns when the sandbox has seen so many calls of this kind."""
-        while len(self.visits(kind)) < number:
+        while len(self.visits(kind)) < number:  # noqa: ASYNC110 - the loop's turns are what is waited for
             await asyncio.sleep(0)
 
     # What is known afterwards

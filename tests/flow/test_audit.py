@@ -41,8 +41,15 @@ async def test_audit_waits_for_late_entries(office: Office, lag_s: float) -> Non
 
 async def test_audit_is_not_done_while_only_the_creation_is_told(office: Office) -> None:
     """A closed task whose moves are not told yet is asked for again, though its creation is there."""
-    life = {"queued": (60, 60), "assigned": (1, 1), "accepted": (1, 1), "working": (1, 1), "wrapup": (1, 1), "closed": (1, 1)}
-    office.sandbox.change(life={**life, "cancelled": (1, 1)}, audit_lag_s=40)
+    life = {
+        "queued": (60, 60),
+        "assigned": (1, 1),
+        "accepted": (1, 1),
+        "working": (1, 1),
+        "wrapup": (1, 1),
+        "closed": (1, 1),
+    }
+    office.sandbox.change(life={**life, "back": 0, "cancel": 0}, audit_lag_s=40)
     run = office.opens(ids(5))
     await office.carries_on(run, track="closed")
     office.clock.hand.advance(60)

@@ -56,7 +56,7 @@ async def test_tasks_find_hostile_ids_exactly(tmp_path: Path) -> None:
         await office.closes()
 
 
-texts = st.text(st.characters(codec="utf-8", exclude_categories=("Cs",)), min_size=1, max_size=100)
+texts = st.text(st.characters(codec="utf-8"), min_size=1, max_size=100)
 
 
 @settings(max_examples=150, derandomize=True, deadline=None, suppress_health_check=[HealthCheck.too_slow])
