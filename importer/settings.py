@@ -129,7 +129,7 @@ class Settings:
         """Calls in flight at most: 1 to 100."""
         value = self.values["concurrency"]
         text = str(value.value)
-        if not text.isdigit() or not 1 <= int(text) <= 100:
+        if not re.fullmatch("[0-9]{1,3}", text) or not 1 <= int(text) <= 100:
             raise _wrong("concurrency", value, "Give a whole number from 1 to 100.")
         return int(text)
 
@@ -162,8 +162,8 @@ class Settings:
         allowed = self._allowed()
         if api.value:
             api_url = checked_url(str(api.value), api.origin, allowed)
-            login_url = checked_url(str(login.value), login.origin, allowed) if login.value else _login_of(api_url)
-            return api_url, login_url
+            login_url, origin = (str(login.value), login.origin) if login.value else (_login_of(api_url), api.origin)
+            return api_url, checked_url(login_url, origin, allowed)
         if not host.value:
             raise SettingsError(
                 "It is not set where Genesys Cloud is.",
@@ -172,14 +172,17 @@ class Settings:
         name = str(host.value).strip().lower().removesuffix(".")
         domain = REGIONS.get(name, name).removeprefix("api.")
         api_url = checked_url(f"https://api.{domain}", host.origin, allowed)
-        login_url = f"https://login.{domain}"
-        return api_url, checked_url(str(login.value) if login.value else login_url, host.origin, allowed)
+        login_url, origin = (
+            (str(login.value), login.origin) if login.value else (f"https://login.{domain}", host.origin)
+        )
+        return api_url, checked_url(login_url, origin, allowed)
 
     def _allowed(self) -> list[str]:
         given = self.values["allow_hosts"].value
-        return [
-            str(each).lower() for each in (given.split(",") if isinstance(given, str) else given) if str(each).strip()
-        ]
+        if not isinstance(given, str | list):
+            raise _wrong("allow_hosts", self.values["allow_hosts"], "Give a list of hosts.")
+        names = given.split(",") if isinstance(given, str) else [str(each) for each in given]
+        return [name.strip().lower() for name in names if name.strip()]
 
     @property
     def credentials(self) -> tuple[str, str]:
@@ -231,7 +234,16 @@ def _profile(name: str | None, folder: Path) -> tuple[dict[str, Any], str]:
         if name:
             raise SettingsError(f"There is no importer.toml here for the profile {name}.", f"Write one in {folder}.")
         return {}, "importer.toml"
-    profiles = read_toml(path).get("profile", {})
+    whole = read_toml(path)
+    for key in whole:
+        if key != "profile":
+            raise SettingsError(
+                f"importer.toml: {key} stands outside of a profile.{did_you_mean(key, ['profile'])}",
+                "Write [profile.default] above the settings.",
+            )
+    profiles = whole.get("profile", {})
+    if not isinstance(profiles, dict) or not all(isinstance(each, dict) for each in profiles.values()):
+        raise SettingsError("importer.toml: profile is not a table of profiles.", "Write [profile.NAME] on a line.")
     chosen = name or "default"
     if chosen not in profiles:
         if name:
@@ -295,8 +307,10 @@ def checked_url(url: str, origin: str, allowed: list[str]) -> str:
         parts = urlsplit(url)
         host, _ = parts.hostname or "", parts.port
     except ValueError:
-        raise SettingsError(f"{origin}: {url!r} is not a URL.", "Write https://api.HOST.") from None
-    if parts.username or parts.password or parts.query or parts.fragment or not host:
+        raise SettingsError(f"{origin}: this is not a URL.", "Write https://api.HOST.") from None
+    if "@" in parts.netloc:
+        raise SettingsError(f"{origin}: the URL holds a user name or password.", "Write https://api.HOST alone.")
+    if not host or re.search(r"[?#\\\s]", url):
         raise SettingsError(f"{origin}: {url!r} is not a base URL.", "Write https://api.HOST, without anything else.")
     loopback = LOOPBACK.fullmatch(host) is not None
     if parts.scheme != "https" and not (parts.scheme == "http" and loopback):
@@ -312,7 +326,7 @@ def checked_url(url: str, origin: str, allowed: list[str]) -> str:
 
 def _login_of(api_url: str) -> str:
     """The login host that follows from an API host; the same where it does not start with `api.`."""
-    return api_url.replace("://api.", "://login.", 1)
+    return re.sub(r"://api\.", "://login.", api_url, count=1, flags=re.IGNORECASE)
 
 
 def _flag(key: str) -> str:

@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any
 
 from importer.core.errors import AlreadyRunning, ImporterError, SettingsError
 from importer.core.limits import Limits
+from importer.folders import private_folder
 from importer.settings import Settings
 
 if TYPE_CHECKING:
@@ -50,6 +51,22 @@ def clock() -> "Clock":
     from importer.clock import SystemClock
 
     return SystemClock()
+
+
+def begin_log(settings: Settings) -> None:
+    """Log events go to the state folder, the settings in force first. Raises SettingsError where it cannot be written."""
+    import logging
+
+    from importer.logs import begin
+
+    try:
+        begin(settings.state_dir / "logs")
+    except OSError as problem:
+        raise SettingsError(
+            f"The state folder {settings.state_dir} cannot be written: {problem.strerror}.", "Check --state-dir."
+        ) from problem
+    known = {name: f"{value.value} ({value.origin})" for name, value in settings.values.items()}
+    logging.getLogger(__name__).info("settings", extra=known)
 
 
 def ledger(settings: Settings) -> "Ledger":
@@ -138,7 +155,7 @@ def _connection(
 @contextmanager
 def sandbox_process(folder: Path, *arguments: str) -> Iterator[dict[str, Any]]:
     """A sandbox of its own process, its world kept in `folder`. It ends when this process does, however that happens."""
-    folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+    private_folder(folder)
     command = [sys.executable, "-m", "importer.sandbox", "--port", "0", "--until-stdin-closes"]
     command += ["--world", str(folder / "world.jsonl"), *arguments]
     # The sandbox makes its own credentials: real ones have no business in a child's environment.

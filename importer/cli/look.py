@@ -95,12 +95,13 @@ def _load_judging() -> None:
 def preview(file: Path, asked: Asked, flags: Table[str, Any], profile: str | None, format_: str) -> int:
     """`importer preview`."""
     from importer.core.plan import findings_record
-    from importer.wiring import connected, ledger
+    from importer.wiring import begin_log, connected, ledger
 
     began = time.monotonic()
     as_json = json_wanted(format_)
     settings = load(flags, profile)
     _must_be_there(file)
+    begin_log(settings)
     book = ledger(settings)
     try:
         with connected(settings) as connection:

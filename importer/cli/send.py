@@ -405,7 +405,7 @@ def _show_ending(desk: Desk, ending: "Ending", body: Table[str, Any]) -> None:
 
 @contextlib.contextmanager
 def _desk(flags: Table[str, Any], profile: str | None, format_: str) -> Any:
-    from importer.wiring import ledger, submission_lock
+    from importer.wiring import begin_log, ledger, submission_lock
 
     as_json = json_wanted(format_)
     settings = load(flags, profile)
@@ -416,6 +416,7 @@ def _desk(flags: Table[str, Any], profile: str | None, format_: str) -> Any:
         settings.seconds("index_lag"),
     )  # wrong ones are told at once
     lock = submission_lock(settings)
+    begin_log(settings)
     book = ledger(settings)
     try:
         yield Desk(settings, book, lock, as_json)

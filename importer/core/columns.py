@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from importer.core.findings import Finding, finding, listed
-from importer.core.mapping import Mapping, Template
+from importer.core.mapping import RESERVED, Mapping, Template
 from importer.core.names import nearest
 from importer.core.rows import Row, column_letter
 
@@ -123,16 +123,19 @@ def chosen_header(rows: Sequence[Row], mapping: Mapping, header_row: int | None)
     return next((index for index, row in enumerate(rows) if row.line == header_row), None)
 
 
-def match_headings(row: Row, mapping: Mapping, *, sheet: str | None = None) -> Header:
-    """The header row's fields. What is missing or stands twice is a finding of severity error; nothing is guessed."""
-    matching = _Matching(tuple(cell.strip() for cell in row.cells), mapping, row.line, sheet)
+def match_headings(row: Row, mapping: Mapping, *, sheet: str | None = None, suggest: bool = True) -> Header:
+    """The header row's fields, with suggestions for what is not found unless `suggest` is false. What is missing or stands twice is a finding of severity error; nothing is guessed."""
+    matching = _Matching(tuple(cell.strip() for cell in row.cells), mapping, row.line, sheet, suggest=suggest)
     return matching.header()
 
 
 class _Matching:
     """The state of one match: `_findings`, `_used` and `_missing` grow while fields are matched."""
 
-    def __init__(self, headings: tuple[str, ...], mapping: Mapping, line: int, sheet: str | None) -> None:
+    def __init__(
+        self, headings: tuple[str, ...], mapping: Mapping, line: int, sheet: str | None, *, suggest: bool
+    ) -> None:
+        self._suggest = suggest
         self._headings = headings
         self._mapping = mapping
         self._line = line
@@ -187,7 +190,7 @@ class _Matching:
         if places:
             self._tell("H308", heading, columns=listed(column_letter(index) for index in places))
             return None
-        near = nearest(heading, [found for found in self._headings if found])
+        near = nearest(heading, [found for found in self._headings if found]) if self._suggest else []
         suggestion = f" Did you mean “{near[0]}”?" if near else ""
         self._tell("H307", heading, headings=self._found(), suggestion=suggestion)
         return None
@@ -213,7 +216,7 @@ class _Matching:
         for index, heading in enumerate(self._headings):
             prefix = next((p for p in ATTRIBUTE_PREFIXES if heading.casefold().startswith(p)), None)
             name = heading[len(prefix) :].strip() if prefix else ""
-            if name and name not in taken and name not in found:
+            if name and name not in RESERVED and name not in taken and name not in found:
                 found[name] = Template.of_column(heading, index)
                 self._used.add(index)
         return found
@@ -227,7 +230,7 @@ class _Matching:
 
     def _tell_unused(self) -> None:
         unused = self._unused()
-        for index in unused if self._missing else ():
+        for index in unused if self._missing and self._suggest else ():
             near = nearest(self._headings[index], [alias for column in COLUMNS for alias in column.aliases])
             field = FIELDS_BY_ALIAS[normal(near[0])] if near else ""
             if field in self._missing:

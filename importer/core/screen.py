@@ -32,7 +32,7 @@ def screened(rows: Iterator[Row], task: ScreenTask) -> Iterator[Row]:
     above = list(islice(rows, HEADER_SEARCHED))
     yield from above
     index = chosen_header(above, mapping, task.header_row)
-    header = match_headings(above[index], mapping) if index is not None else None
+    header = match_headings(above[index], mapping, suggest=False) if index is not None else None
     if header is None or any(each.severity is Severity.ERROR for each in header.findings):
         yield from rows
         return

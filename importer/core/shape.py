@@ -96,8 +96,9 @@ class Shaper:
             if text.strip():
                 values[field] = text.strip()
         for field, meanings in self._meanings:
-            if field in values:
-                values[field] = meanings.get(str(values[field]).casefold(), values[field])
+            if field in values and self._said(row, field):
+                meaning = meanings.get(str(values[field]).casefold(), values[field])
+                values[field] = meaning or self._defaults.get(field, "")
         for name, template in self._attributes:
             text = template.fill(row.cells, all_needed=False).strip()
             if text:
@@ -112,6 +113,12 @@ class Shaper:
             if len(text) > limit:
                 values[field] = shorten(text, limit)
                 findings.append(self._of_field(row, "V313", field, text, name=field, length=len(text), limit=limit))
+
+    def _said(self, row: Row, field: str) -> bool:
+        """Whether a cell says something of the field: what a default or a constant says has its meaning already."""
+        template = self._header.fields.get(field)
+        columns = template.columns() if template else []
+        return any(column < len(row.cells) and row.cells[column].strip() for column in columns)
 
     def _ragged(self, row: Row, findings: list[Finding]) -> None:
         """A row with more values than headings has slipped; one that ends early may have been cut off."""

@@ -5,13 +5,14 @@ import queue
 import re
 import sqlite3
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from concurrent.futures import Future
 from importlib import resources
 from pathlib import Path
 from typing import Any, TypeVar
 
-from importer.core.errors import ImporterError, LedgerError
+from importer.core.errors import LedgerError
+from importer.folders import private_folder
 
 T = TypeVar("T")
 
@@ -40,7 +41,6 @@ class Database:
         _prepare(path)
         try:
             self._writer = self._connect()
-            _migrate(self._writer, path)
             self.reader = self._connect()
             self.reader.execute("PRAGMA query_only = 1")
         except sqlite3.Error as problem:
@@ -66,8 +66,13 @@ class Database:
 
     def _connect(self) -> sqlite3.Connection:
         connection = sqlite3.connect(self.path, timeout=BUSY_S, isolation_level=None, check_same_thread=False)
-        connection.execute("PRAGMA journal_mode = WAL")
-        connection.execute("PRAGMA synchronous = FULL")
+        try:
+            _migrate(connection, self.path)
+            connection.execute("PRAGMA journal_mode = WAL")
+            connection.execute("PRAGMA synchronous = FULL")
+        except BaseException:
+            connection.close()
+            raise
         return connection
 
     def _work(self) -> None:
@@ -95,7 +100,9 @@ class Database:
                     self._writer.execute("SAVEPOINT job")
                     done.append((future, job(self._writer)))
                     self._writer.execute("RELEASE job")
-                except ImporterError as refused:
+                except sqlite3.Error:
+                    raise
+                except Exception as refused:  # noqa: BLE001 - one caller's mistake is not the others'
                     self._writer.execute("ROLLBACK TO job")
                     failed.append((future, refused))
             self._writer.execute("COMMIT")
@@ -117,7 +124,7 @@ class Database:
 def _prepare(path: Path) -> None:
     """The file exists with mode 0600 in a folder of mode 0700, whatever the umask. SQLite gives -wal and -shm the same."""
     try:
-        path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+        private_folder(path.parent)
         os.close(os.open(path, os.O_RDWR | os.O_CREAT | getattr(os, "O_NOFOLLOW", 0), 0o600))
     except OSError as problem:
         raise LedgerError(
@@ -127,8 +134,7 @@ def _prepare(path: Path) -> None:
 
 def _migrate(connection: sqlite3.Connection, path: Path) -> None:
     """Brings the file to this version in one transaction. Refuses a foreign file and one of a newer importer."""
-    application = connection.execute("PRAGMA application_id").fetchone()[0]
-    version = connection.execute("PRAGMA user_version").fetchone()[0]
+    application, version = _marks(connection)
     tables = connection.execute("SELECT count(*) FROM sqlite_schema").fetchone()[0]
     if application != APPLICATION_ID and (application or tables):
         raise LedgerError(f"{path} is not a ledger of this importer.", "Choose another folder with --state-dir.")
@@ -141,11 +147,30 @@ def _migrate(connection: sqlite3.Connection, path: Path) -> None:
         )
     if version == len(scripts):
         return
-    steps = "\n".join(scripts[version:])
-    connection.executescript(
-        f"BEGIN IMMEDIATE;\n{steps}\nPRAGMA application_id = {APPLICATION_ID};\n"
-        f"PRAGMA user_version = {len(scripts)};\nCOMMIT;"
-    )
+    connection.execute("BEGIN IMMEDIATE")
+    _, version = _marks(connection)  # another process may have been faster
+    for statement in _statements("\n".join(scripts[version:])):
+        connection.execute(statement)
+    connection.execute(f"PRAGMA application_id = {APPLICATION_ID}")
+    connection.execute(f"PRAGMA user_version = {len(scripts)}")
+    connection.execute("COMMIT")
+
+
+def _marks(connection: sqlite3.Connection) -> tuple[int, int]:
+    """Whose file it is, and of which version."""
+    names = ("application_id", "user_version")
+    application, version = (connection.execute(f"PRAGMA {name}").fetchone()[0] for name in names)
+    return application, version
+
+
+def _statements(script: str) -> Iterator[str]:
+    """The statements of a script, each whole."""
+    statement = ""
+    for line in script.splitlines(keepends=True):
+        statement += line
+        if sqlite3.complete_statement(statement):
+            yield statement
+            statement = ""
 
 
 def _translated(problem: sqlite3.Error, path: Path) -> LedgerError:

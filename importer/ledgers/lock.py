@@ -11,13 +11,14 @@ from pathlib import Path
 from filelock import FileLock, Timeout
 
 from importer.core.errors import AlreadyRunning
+from importer.folders import private_folder
 
 
 class SubmissionLock:
     """May be taken again by the process that holds it. Says who holds it to whoever comes second."""
 
     def __init__(self, folder: Path, key: str) -> None:
-        folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+        private_folder(folder)
         self._lock = FileLock(folder / f"{key}.lock", timeout=0, mode=0o600)
         self._holder = folder / f"{key}.holder.json"
 

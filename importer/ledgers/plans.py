@@ -15,6 +15,7 @@ from typing import IO, Any
 from importer import __version__
 from importer.core.errors import LedgerError, PlanRefused, UsageError
 from importer.core.plan import SCHEMA, About, Digest, PlanHead, PlanRow, Preview, canonical, plan_head, plan_row, short
+from importer.folders import private_folder
 
 FIXED = (1980, 1, 1, 0, 0, 0)
 """The date of every member: the same plan is the same bytes but for about.json."""
@@ -34,7 +35,7 @@ class PlanFolder:
     def draft(self, mapping_file: str = "") -> "Draft":
         """Begins a plan. Raises LedgerError where the folder cannot be written."""
         try:
-            self._folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+            private_folder(self._folder)
             return Draft(self._folder, mapping_file)
         except OSError as problem:
             raise LedgerError(
@@ -123,7 +124,9 @@ class PlanFile:
         except MALFORMED as problem:
             raise self._damaged(problem) from problem
         if not PLAN_ID.fullmatch(preview.about.plan) or not preview.about.digest.startswith(preview.about.plan[:8]):
-            raise PlanRefused(f"{self.path.name} was altered: its ID does not fit its digest.", "Preview the file again.")
+            raise PlanRefused(
+                f"{self.path.name} was altered: its ID does not fit its digest.", "Preview the file again."
+            )
         return preview
 
     def rows(self) -> Iterator[PlanRow]:

@@ -21,11 +21,13 @@ UPDATE rows SET stage = ?, attempts = ?, resends = ?, doubted = ?, conflicts = ?
 WHERE no = ? AND position = ?;
 -- name: entries
 SELECT position, line, file_line, cells, external_id, queue, findings, payload, fixed,
-    stage, attempts, resends, doubted, conflicts, task_id, state, reason, correlation_id, audits, audit_count, seal
+    stage, attempts, resends, doubted, conflicts, task_id, state, reason, correlation_id, audits, audit_count, seal,
+    no, env
 FROM rows WHERE no = ? AND stage = ? AND position > ? ORDER BY position LIMIT ?;
 -- name: all_rows
 SELECT position, line, file_line, cells, external_id, queue, findings, payload, fixed,
-    stage, attempts, resends, doubted, conflicts, task_id, state, reason, correlation_id, audits, audit_count, seal
+    stage, attempts, resends, doubted, conflicts, task_id, state, reason, correlation_id, audits, audit_count, seal,
+    no, env
 FROM rows WHERE no = ? ORDER BY position;
 -- name: counts
 SELECT stage, count(*) FROM rows WHERE no = ? GROUP BY stage;

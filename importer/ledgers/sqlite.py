@@ -264,7 +264,7 @@ def _row_values(number: int | None, env: int, position: int, run_row: RunRow) ->
         else "; ".join(each.message for each in row.findings if each.severity == "error" or each.code.startswith("D40"))
     )
     moving = (row.verdict.value, 0, 0, 0, 0, row.task_id, None, reason, None, "", None)
-    return (number, *fixed, env, _seal(fixed), *moving, _seal(moving))
+    return (number, *fixed, env, _seal((number, env, *fixed)), *moving, _seal(moving))
 
 
 def _put(connection: sqlite3.Connection, number: int, entry: Entry) -> None:
@@ -272,7 +272,9 @@ def _put(connection: sqlite3.Connection, number: int, entry: Entry) -> None:
         entry.stage.value, entry.attempts, entry.resends, int(entry.doubted), entry.conflicts, entry.task_id,
         entry.state, entry.reason, entry.correlation_id, entry.audits, entry.audit_count,
     )  # fmt: skip
-    connection.execute(SQL["put_row"], (*moving, _seal(moving), number, entry.position))
+    cursor = connection.execute(SQL["put_row"], (*moving, _seal(moving), number, entry.position))
+    if cursor.rowcount != 1:
+        raise LedgerError(f"The ledger has no row for line {entry.line} of the run {entry.run}.", "Keep the file.")
 
 
 def _seal(values: Sequence[Any]) -> bytes:
@@ -282,7 +284,7 @@ def _seal(values: Sequence[Any]) -> bytes:
 
 def _checked(row: tuple[Any, ...]) -> tuple[Any, ...]:
     """The row itself. Raises LedgerError where it does not say what was written."""
-    if _seal(row[:8]) != row[8] or _seal(row[9:20]) != row[20]:
+    if _seal((*row[21:23], *row[:8])) != row[8] or _seal(row[9:20]) != row[20]:
         raise LedgerError(
             f"The ledger's record of line {row[1]} is damaged (its hash does not fit).",
             "Keep the file and restore it from a backup; nothing more is sent.",

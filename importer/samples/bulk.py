@@ -12,7 +12,7 @@ QUEUES = ("Billing", "Claims", "Onboarding")
 TYPES = ("email", "call", "callback", "chat", "message", "workitem")
 REMARKS = ("first contact", "second contact", "third contact", "prefers mornings", "prefers evenings")
 POOL = 996  # different descriptions and notes; making each anew would take most of the time
-REMARK = "Photos and all letters are on the file"
+REMARK = "Photos and letters are filed already"
 SHARED_ROWS = 200_000
 """Up to here a workbook has shared strings, as Excel saves it; beyond, it is written row by row in constant memory."""
 

@@ -17,6 +17,7 @@ from pathlib import Path
 from aiolimiter import AsyncLimiter
 
 from importer.core.errors import TargetDown
+from importer.folders import private_folder
 from importer.ports import Clock
 
 BURST = 4
@@ -24,10 +25,13 @@ LOST_AFTER_S = 120.0
 """A call that began so long ago has ended, whatever became of its process."""
 POLL_S = 0.02
 MARGIN_S = 0.002
+JITTER = 0.1
+WAIT_MOST_S = 86_400.0
+"""A target that asks to wait longer is asked again after a day."""
 
 SCHEMA = """
 CREATE TABLE IF NOT EXISTS calls (
-    id INTEGER PRIMARY KEY, client TEXT NOT NULL, process INTEGER NOT NULL, began REAL NOT NULL, ended REAL
+    id INTEGER PRIMARY KEY AUTOINCREMENT, client TEXT NOT NULL, process INTEGER NOT NULL, began REAL NOT NULL, ended REAL
 );
 CREATE INDEX IF NOT EXISTS calls_by_end ON calls (client, ended);
 CREATE TABLE IF NOT EXISTS gates (client TEXT PRIMARY KEY, until REAL NOT NULL);
@@ -54,20 +58,29 @@ class CallLog:
     def __init__(self, path: Path, client: str, rate: Rate) -> None:
         self._client = client
         self._rate = rate
-        path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
-        os.close(os.open(path, os.O_RDWR | os.O_CREAT, 0o600))
+        private_folder(path.parent)
         try:
             self._connection = self._open(path)
+        except sqlite3.OperationalError:
+            raise  # busy or out of reach, but not broken: other processes count in it
         except sqlite3.DatabaseError:
-            path.unlink()
+            for each in (path, path.with_name(path.name + "-wal"), path.with_name(path.name + "-shm")):
+                each.unlink(missing_ok=True)
             self._connection = self._open(path)
 
     @staticmethod
     def _open(path: Path) -> sqlite3.Connection:
+        os.close(os.open(path, os.O_RDWR | os.O_CREAT, 0o600))
         connection = sqlite3.connect(path, timeout=10.0, isolation_level=None)
-        connection.execute("PRAGMA journal_mode = WAL")
-        connection.execute("PRAGMA synchronous = OFF")
-        connection.executescript(SCHEMA)
+        try:
+            connection.execute("PRAGMA journal_mode = WAL")
+            connection.execute("PRAGMA synchronous = OFF")
+            if connection.execute("PRAGMA quick_check(1)").fetchone()[0] != "ok":
+                raise sqlite3.DatabaseError("malformed")
+            connection.executescript(SCHEMA)
+        except BaseException:
+            connection.close()
+            raise
         return connection
 
     def close(self) -> None:
@@ -89,12 +102,15 @@ class CallLog:
             self._connection.execute("COMMIT")
 
     def _wait(self, now: float) -> float:
-        gate = self._connection.execute("SELECT until FROM gates WHERE client = ?", (self._client,)).fetchone()
-        if gate and gate[0] > now:
-            return float(gate[0] - now)
+        gate = self.gate()
+        if gate > now:
+            return gate - now
+        window_s = self._rate.window_s
+        # A clock that was set back must not make anyone wait for hours: what ended in its future ends now.
         self._connection.execute(
-            "DELETE FROM calls WHERE client = ? AND ended <= ?", (self._client, now - self._rate.window_s)
+            "UPDATE calls SET ended = ? WHERE client = ? AND ended > ?", (now, self._client, now + window_s)
         )
+        self._connection.execute("DELETE FROM calls WHERE client = ? AND ended <= ?", (self._client, now - window_s))
         counting = self._counting()
         if counting < self._rate.calls:
             return 0.0
@@ -107,8 +123,7 @@ class CallLog:
         ]
         if oldest is None:
             return POLL_S
-        # A clock that was set back must not make anyone wait for hours.
-        return float(min(max(oldest + self._rate.window_s - now, 0.0), self._rate.window_s)) + MARGIN_S
+        return float(min(max(oldest + window_s - now, 0.0), window_s)) + MARGIN_S
 
     def _counting(self) -> int:
         query = "SELECT count(*) FROM calls WHERE client = ?"
@@ -133,6 +148,11 @@ class CallLog:
     def counted(self) -> int:
         """How many calls of ours count in this window."""
         return self._counting()
+
+    def gate(self) -> float:
+        """Nobody calls before this moment."""
+        gate = self._connection.execute("SELECT until FROM gates WHERE client = ?", (self._client,)).fetchone()
+        return float(gate[0]) if gate else 0.0
 
     def shut(self, until: float) -> None:
         """Nobody calls before this moment, at the least."""
@@ -172,17 +192,17 @@ class SharedPace:
                 number, wait_s = self._log.admit(self._now())
                 if number:
                     return number
+                if wait_s > self._longest_wait_s * (1 + JITTER) and self._log.gate() > self._now():
+                    raise _long_wait(wait_s)
                 await self._clock.sleep(wait_s)
 
     def throttled(self, wait_s: float) -> None:
         self.throttles += 1
         if wait_s > self._longest_wait_s:
-            until = self._clock.now().timestamp() + wait_s
-            self._log.shut(until)
-            raise TargetDown(
-                f"The target asks to wait {wait_s / 60:.0f} minutes (429).", "Run importer resume after that time."
-            )
-        self._log.shut(self._now() + wait_s * (1 + 0.1 * random.random()))
+            wait_s = min(wait_s, WAIT_MOST_S)
+            self._log.shut(self._now() + wait_s)
+            raise _long_wait(wait_s)
+        self._log.shut(self._now() + wait_s * (1 + JITTER * random.random()))
 
     def told(self, allowed: int, count: int, reset_s: float) -> None:
         # Only calls that are not in our own log can make the server's count larger than ours: someone else uses the
@@ -203,6 +223,11 @@ class GrantedSlot:
 
     def unused(self) -> None:
         self.used = False
+
+
+def _long_wait(wait_s: float) -> TargetDown:
+    minutes = f"{wait_s / 60:.0f} minutes"
+    return TargetDown(f"The target asks to wait {minutes} (429).", "Run importer resume after that time.")
 
 
 def _alive(process: int) -> bool:

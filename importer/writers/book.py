@@ -19,23 +19,38 @@ STYLES: dict[str, dict[str, Any]] = {
     "plain": {},
     "text": {"num_format": "@"},
     "wrap": {"num_format": "@", "text_wrap": True},
+    "note": {"indent": 1},
     "count": {"num_format": "#,##0"},
+    "right": {"num_format": "#,##0", "align": "right"},
     "number": {"num_format": "0"},
     "seconds": {"num_format": "#,##0.0"},
     "share": {"num_format": "0.0%"},
     "title": {"bold": True, "font_size": 16, "font_color": "#1F3864"},
     "heading": {"bold": True, "font_size": 12, "font_color": "#1F3864", "bottom": 1, "bottom_color": "#1F3864"},
+    "heading_right": {
+        "bold": True,
+        "font_size": 12,
+        "font_color": "#1F3864",
+        "bottom": 1,
+        "bottom_color": "#1F3864",
+        "align": "right",
+    },
+    "heading_note": {"font_color": "#44546A", "indent": 1},
     "key": {"font_color": "#44546A"},
     "command": {"num_format": "@", "font_name": "Consolas"},
     "total": {"num_format": "#,##0", "bold": True, "top": 1},
     "total_share": {"num_format": "0.0%", "bold": True, "top": 1},
     "header": {"bold": True, "font_color": "#FFFFFF", "bg_color": "#1F3864", "text_wrap": True, "num_format": "@"},
+    "header_right": {"bold": True, "font_color": "#FFFFFF", "bg_color": "#1F3864", "text_wrap": True, "align": "right"},
     "optional": {"bold": True, "font_color": "#1F3864", "bg_color": "#DCE3F5", "text_wrap": True, "num_format": "@"},
-    "good": {"bg_color": "#CEF0E6", "font_color": "#044834"},
-    "look": {"bg_color": "#FEF4D8", "font_color": "#5A4712"},
-    "bad": {"bg_color": "#F9D3DA", "font_color": "#8A1029", "bold": True},
-    "calm": {"bg_color": "#DCE3F5", "font_color": "#263B73", "italic": True},
+    "good": {"bg_color": "#CEF0E6", "font_color": "#044834", "indent": 1},
+    "look": {"bg_color": "#FEF4D8", "font_color": "#5A4712", "indent": 1},
+    "bad": {"bg_color": "#F9D3DA", "font_color": "#8A1029", "bold": True, "indent": 1},
+    "calm": {"bg_color": "#DCE3F5", "font_color": "#263B73", "italic": True, "indent": 1},
 }
+
+
+NUMERIC = frozenset({"count", "number", "seconds", "share"})
 
 
 class Styled(NamedTuple):
@@ -117,8 +132,9 @@ class Book:
         sheet.set_paper(9)
         sheet.fit_to_pages(1, 0)
         sheet.set_margins(left=0.4, right=0.4, top=0.5, bottom=0.6)
-        texts = (label(text, 60).replace("&", "&&") for text in (self._facts.subject, self._facts.about))
-        sheet.set_footer("&L&8{}&C&8{}&R&8page &P of &N".format(*texts))
+        # `&` begins a code, and XlsxWriter trips over a doubled one; a digit right after the size would belong to it.
+        texts = (label(text, 60).replace("&", "＆") for text in (self._facts.subject, self._facts.about))
+        sheet.set_footer("&L&8 {}&C&8 {}&R&8 page &P of &N".format(*texts))
         return sheet
 
     def put(self, sheet: Any, row: int, column: int, cell: Cell, style: str = "text") -> None:
@@ -211,7 +227,7 @@ class Grid:
         self._sheet.freeze_panes(1, self._freeze)
         self._sheet.repeat_rows(0)
         for column, head in enumerate(self._heads):
-            self._book.put(self._sheet, 0, column, head.title, "header")
+            self._book.put(self._sheet, 0, column, head.title, "header_right" if head.style in NUMERIC else "header")
         self._row = 1
 
 
@@ -246,14 +262,18 @@ class Page:
         self._line((Styled(label(text), "title"),))
         self.gap()
 
-    def heading(self, *texts: str) -> None:
-        """The beginning of a part: its name, and the headings of its columns."""
+    def heading(self, name: str, *columns: str, after: str = "") -> None:
+        """The beginning of a part: its name, the headings of its columns of numbers, and what stands beside them."""
         self.gap()
-        self._line(Styled(text, "heading") for text in texts)
+        right = (Styled(label(text), "heading_right") for text in columns)
+        self._line((Styled(label(name), "heading"), *right, Styled(label(after), "heading_note")))
 
     def line(self, *cells: Cell) -> None:
-        """A line of a small table; text is made one line."""
-        self._line(label(cell) if isinstance(cell, str) else cell for cell in cells)
+        """A line of a small table; text is made one line, and stands off from a number before it."""
+        self._line(
+            Styled(label(cell), "note" if column else "text") if isinstance(cell, str) else cell
+            for column, cell in enumerate(cells)
+        )
 
     def fact(self, name: str, value: object, style: str = "text") -> None:
         """A name and its value. A blank value is left out."""

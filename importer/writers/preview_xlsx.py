@@ -1,11 +1,13 @@
 """preview.xlsx: what would happen, to be mailed and approved. Its first sheet alone is enough to decide."""
 
+from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Mapping
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
 from importer.core.columns import COLUMN_OF
-from importer.core.findings import Severity
+from importer.core.findings import Severity, listed, shorten
 from importer.core.plan import PlanRow, Preview, short
 from importer.core.report import Cause, Causes, forecast
 from importer.core.verdicts import Verdict
@@ -18,6 +20,8 @@ SCHEMA = "importer.preview-workbook/1"
 SIGNS = {Severity.ERROR: "✖", Severity.WARNING: "▲", Severity.NOTE: "·"}
 PROBLEMS_ON_SUMMARY = 10
 QUEUES_ON_SUMMARY = 12
+QUEUE_SHOWN = 36
+VALUES_ON_SUMMARY = 8
 
 ROWS = (
     Head("Line", "number"), Head("Verdict", width=18), Head("External ID"), Head("Queue"), Head("Priority", "number"),
@@ -42,17 +46,33 @@ MEANINGS = {
 }
 
 
+@dataclass(slots=True)
+class _Survey:
+    """What the first sheet must know of the rows."""
+
+    causes: Causes = field(default_factory=Causes)
+    types: Counter[str] = field(default_factory=Counter)
+    priorities: Counter[str] = field(default_factory=Counter)
+
+    def add(self, row: PlanRow) -> None:
+        """One row."""
+        if row.findings:
+            self.causes.add(row.findings)
+        if row.payload is not None:
+            self.types[str(row.payload.get("type"))] += 1
+            self.priorities[str(row.payload.get("routingData", {}).get("priority"))] += 1
+
+
 def write_preview(
     folder: Path, preview: Preview, rows: Rows, rate: tuple[int, float], *, rows_most: int = ROWS_MOST
 ) -> Path:
     """Writes preview.xlsx into `folder`; returns its path. `rate` is calls and the seconds in which they are allowed."""
-    causes = Causes()
+    surveyed = _Survey()
     for row in rows():
-        if row.findings:
-            causes.add(row.findings)
-    ranked = causes.ranked()
+        surveyed.add(row)
+    ranked = surveyed.causes.ranked()
     with book(folder / "preview.xlsx", _about(preview)) as made:
-        _summary(made, preview, ranked, rate)
+        _summary(made, preview, surveyed, ranked, rate)
         _rows(made, preview, rows(), rows_most)
         _problems(made, ranked)
         _queues(made, preview.head.queues)
@@ -69,11 +89,12 @@ def _about(preview: Preview) -> Facts:
 # Summary
 
 
-def _summary(made: Book, preview: Preview, ranked: list[Cause], rate: tuple[int, float]) -> None:
-    page = Page(made, "Summary", (26, 14, 12, 14, 14, 14, 14, 14))
+def _summary(made: Book, preview: Preview, surveyed: _Survey, ranked: list[Cause], rate: tuple[int, float]) -> None:
+    page = Page(made, "Summary", (34, 12, 12, 14, 14, 14, 14, 14))
     page.title("Import preview: nothing has been sent")
     _facts(page, preview)
     _verdicts(page, preview)
+    _to_be_sent(page, surveyed)
     _forecast(page, preview, rate)
     _approval(page, preview)
     _worst(page, ranked)
@@ -95,7 +116,7 @@ def _facts(page: Page, preview: Preview) -> None:
 def _verdicts(page: Page, preview: Preview) -> None:
     counts, warnings = preview.head.counts, preview.head.warnings
     read = counts["read"]
-    page.heading("Verdict", "Rows", "Share", "Meaning")
+    page.heading("Verdict", "Rows", "Share", after="what it means")
     for verdict, meaning in MEANINGS.items():
         number = counts[verdict.value]
         name: Cell = Styled(worded(verdict.value), STYLES[verdict.value]) if number else worded(verdict.value)
@@ -108,18 +129,30 @@ def _verdicts(page: Page, preview: Preview) -> None:
         )  # fmt: skip
 
 
+def _to_be_sent(page: Page, surveyed: _Survey) -> None:
+    if not surveyed.types:
+        return
+    page.heading("What would be sent")
+    page.fact("Types", _counted(surveyed.types))
+    page.fact("Priorities", _counted(surveyed.priorities))
+
+
+def _counted(values: Counter[str]) -> str:
+    return listed((f"{rows:,} × {value}" for value, rows in values.most_common()), most=VALUES_ON_SUMMARY)
+
+
 def _forecast(page: Page, preview: Preview, rate: tuple[int, float]) -> None:
     looked_up = sum(1 for queue in preview.head.queues if queue["id"])
     cost = forecast(preview.head.counts, looked_up, *rate)
-    page.heading("Forecast", "Calls", "", f"at the cap of {rate[0]:,} calls in {rate[1]:g} s")
+    page.heading("Forecast", "Calls", after=f"at the cap of {rate[0]:,} calls in {rate[1]:g} s")
     for name, calls in cost["calls"].items():
         page.line(name, Styled(calls, "count"))
-    page.line(Styled("in all", "total"), Styled(cost["total"], "total"), None, f"about {cost['minutes']:g} minutes")
+    page.line(Styled("in all", "total"), Styled(cost["total"], "total"), f"about {cost['minutes']:g} minutes")
 
 
 def _approval(page: Page, preview: Preview) -> None:
     plan = preview.about.plan
-    page.heading("How to approve", "")
+    page.heading("How to approve")
     if not preview.head.counts["ready"]:
         page.note("No row would be sent, so there is nothing to approve.")
         return
@@ -147,18 +180,18 @@ def _busiest(page: Page, queues: Iterable[Mapping[str, Any]]) -> None:
     ordered = sorted(queues, key=lambda queue: (-queue["ready"], -queue["rows"]))
     if not ordered:
         return
-    page.heading("Queue", "Rows", "Ready", "State", "Room now")
+    page.heading("Queue", "Rows", "Ready", "Room now", after="state")
     for queue in ordered[:QUEUES_ON_SUMMARY]:
-        room = Styled(queue["room"], "count") if queue["room"] is not None else ("no limit" if queue["id"] else None)
-        rows, ready = Styled(queue["rows"], "count"), Styled(queue["ready"], "count")
-        page.line(str(queue["queue"]), rows, ready, queue["status"] or "not found", room)
+        room = "–" if queue["room"] is None else queue["room"]
+        numbers = (Styled(cell, "right") for cell in (queue["rows"], queue["ready"], room))
+        page.line(shorten(str(queue["queue"]), QUEUE_SHOWN), *numbers, queue["status"] or "not found")
     if len(ordered) > QUEUES_ON_SUMMARY:
         page.note(f"… and {len(ordered) - QUEUES_ON_SUMMARY} more on the sheet Queues")
 
 
 def _assumed(page: Page, preview: Preview) -> None:
     head = preview.head
-    page.heading("What was assumed", "")
+    page.heading("What was assumed")
     page.fact("Format", head.format)
     page.fact("Encoding", head.encoding or "")
     page.fact("Header row", f"line {head.header_line}")

@@ -69,7 +69,7 @@ def _about(facts: RunFacts) -> Facts:
 
 
 def _summary(made: Book, facts: RunFacts, counts: Mapping[str, int], surveyed: Survey) -> None:
-    page = Page(made, "Summary", (24, 16, 12, 12, 12, 12, 12, 12, 12, 12))
+    page = Page(made, "Summary", (34, 12, 12, 12, 12, 12, 12, 12, 12, 12))
     page.title(f"Import results: {counts['read']:,} rows read, {counts['created']:,} tasks created")
     _run_facts(page, facts)
     _books(page, counts, surveyed)
@@ -95,7 +95,7 @@ def _run_facts(page: Page, facts: RunFacts) -> None:
 
 def _books(page: Page, counts: Mapping[str, int], surveyed: Survey) -> None:
     read = counts["read"]
-    page.heading("Outcome", "Rows", "Share", "Meaning")
+    page.heading("Outcome", "Rows", "Share", after="what it means")
     for key in OUTCOME_KEYS:
         number = counts[key]
         name: Cell = Styled(worded(key), STYLES[key]) if number else worded(key)
@@ -131,7 +131,7 @@ def _dwell_times(page: Page, surveyed: Survey) -> None:
 
 
 def _audits(page: Page, surveyed: Survey) -> None:
-    page.heading("Audit entries", "")
+    page.heading("Audit entries")
     page.line("Fetched", Styled(surveyed.audits, "count"))
     if surveyed.not_fetched:
         page.line("Tasks not fetched", Styled(surveyed.not_fetched, "count"))

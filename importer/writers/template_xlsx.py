@@ -149,7 +149,7 @@ def _guide(made: Book, columns: Sequence[_Column], queues: Sequence[str], limits
     page.note("2. Save it, then see what would happen; nothing is sent: importer preview FILE.xlsx")
     page.note("3. Read the preview, repair what it shows, and have it run: importer run PLAN")
     page.note("Pasting over cells removes the drop-downs and limits; the importer checks every row again anyway.")
-    page.heading("Column", "Required", "Example", "Meaning")
+    page.heading("Column")
     for each in columns:
         page.line(each.column.name, "yes" if each.column.required else "no", each.column.example, each.column.help)
     page.line(
@@ -159,14 +159,14 @@ def _guide(made: Book, columns: Sequence[_Column], queues: Sequence[str], limits
         "A column of your own with such a heading is sent as an attribute.",
     )
     page.line("any other column", "no", "Notes", "Stays in the reports, in its place, and is not sent.")
-    page.heading("Limits", "")
+    page.heading("Limits")
     page.fact("External ID", f"1 to {limits.external_id} characters, each once")
     page.fact("Priority", f"{limits.priority_low} to {limits.priority_high}; blank means {limits.priority_default}")
     page.fact("Type", f"{', '.join(limits.types)}; blank means {limits.type_default}")
     page.fact("Description", f"1 to {limits.description} characters")
     page.fact("Attribute", f"at most {limits.attribute} characters")
     if queues:
-        page.heading("Queues when this was made", "")
+        page.heading("Queues when this was made")
         for name in queues:
             page.note(name)
 

@@ -1,0 +1,11 @@
+"""Folders of our own: nobody else may look into them, whatever the umask."""
+
+from pathlib import Path
+
+
+def private_folder(folder: Path) -> None:
+    """Makes the folder, and those above it that are missing, with mode 0700. Raises OSError."""
+    for each in (*reversed(folder.parents), folder):
+        if not each.exists():
+            each.mkdir(mode=0o700, exist_ok=True)
+    folder.mkdir(exist_ok=True)  # raises where something else stands there

@@ -1,0 +1,39 @@
+"""Logs: JSON lines in the state folder, rotated; what a run did and every call that went wrong, never a secret or a text of a row."""
+
+import logging
+import logging.handlers
+import os
+from pathlib import Path
+
+BYTES_MOST = 10 * 1024 * 1024
+KEPT = 5
+
+
+def begin(folder: Path) -> Path:
+    """Sends the importer's log events to `folder`/importer.jsonl (mode 0600) and returns its path. May be called again."""
+    import structlog
+
+    folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+    path = folder / "importer.jsonl"
+    os.close(os.open(path, os.O_WRONLY | os.O_CREAT, 0o600))
+    handler = logging.handlers.RotatingFileHandler(path, maxBytes=BYTES_MOST, backupCount=KEPT, encoding="utf-8")
+    handler.setFormatter(
+        structlog.stdlib.ProcessorFormatter(
+            processor=structlog.processors.JSONRenderer(ensure_ascii=True),
+            foreign_pre_chain=[
+                structlog.stdlib.add_log_level,
+                structlog.stdlib.add_logger_name,
+                structlog.stdlib.ExtraAdder(),
+                structlog.processors.TimeStamper(fmt="iso", utc=True),
+                structlog.processors.format_exc_info,
+            ],
+        )
+    )
+    logger = logging.getLogger("importer")
+    for known in list(logger.handlers):
+        logger.removeHandler(known)
+        known.close()
+    logger.addHandler(handler)
+    logger.setLevel(logging.INFO)
+    logger.propagate = False
+    return path
