@@ -24,6 +24,7 @@ if TYPE_CHECKING:
     from importer.ports import Ledger, RunRecord
     from importer.wiring import Connection
 
+CONNECT_S = 5.0
 FINE = frozenset({"read", "created", "existing", "skipped"})
 GRAVEST_FIRST = (130, 143, 1, 6, 8, 4, 2, 7, 5, 0)
 
@@ -198,6 +199,7 @@ def _how(desk: Desk) -> "How":
         track=cast("Track", settings.track),
         track_for_s=desk.track_for_s,
         audit=settings.audit,
+        flight_s=settings.seconds("timeout") + CONNECT_S,
     )
 
 

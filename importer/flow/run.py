@@ -39,6 +39,7 @@ class How:
     track: Track
     track_for_s: float | None  # None: to the end
     audit: bool
+    flight_s: float = 0.0  # how long one call may take at most
 
 
 @dataclass(slots=True)
@@ -123,7 +124,7 @@ class Running:
         await self.target.log_in(SUBMIT_SCOPES)
         how = self.how
         self._submission = Submission(
-            run, self.ledger, self.target, self.clock, how.lag_s, how.concurrency, self.progress
+            run, self.ledger, self.target, self.clock, how.lag_s, how.concurrency, self.progress, how.flight_s
         )
         if self._stopped is not None:
             raise self._stopped

@@ -50,6 +50,7 @@ class Submission:
     lag_s: float
     concurrency: int
     progress: Progress
+    flight_s: float = 0.0  # how long another process's call may be under way: two OAuth clients may share a ledger
 
     _ready: deque[Entry] = field(default_factory=deque)
     _after: int = -1  # the position up to which ready rows were taken from the ledger
@@ -219,11 +220,11 @@ class Submission:
             del self._doubts[doubt.entry.position]
             reason = "a task with this external ID exists"
             await self._settled(advance(doubt.entry, Stage.EXISTING, task_id=found.tasks[0].task_id, reason=reason))
-        elif began - doubt.since > self.lag_s:
+        elif began - doubt.since > self.lag_s + self.flight_s:
             del self._doubts[doubt.entry.position]
             self._pause(doubt.entry, 0.0, over_doubt=True)
         else:
-            doubt.look_at = began + max(self.lag_s / 4, 0.05)
+            doubt.look_at = began + max((self.lag_s + self.flight_s) / 4, 0.05)
 
     # What follows
 
