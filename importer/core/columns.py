@@ -235,6 +235,9 @@ class _Matching:
             field = FIELDS_BY_ALIAS[normal(near[0])] if near else ""
             if field in self._missing:
                 self._tell("H303", self._headings[index], index, name=COLUMN_OF[field].name)
+        last = max((index for index, heading in enumerate(self._headings) if heading), default=0)
+        for index in [index for index, heading in enumerate(self._headings[:last]) if not heading][:20]:
+            self._tell("H305", None, index, letter=column_letter(index))
         if unused:
             names = listed((self._headings[index] for index in unused), most=30)
             self._tell("H304", count=len(unused), headings=names)

@@ -11,6 +11,7 @@ from importer.core.findings import Severity
 from importer.core.limits import Limits
 from importer.core.mapping import Mapping, read_mapping
 from importer.core.rows import Row
+from importer.core.unseen import CONTROL
 
 BATCH = 500
 
@@ -85,7 +86,7 @@ class Screen:
 
         def descriptions(texts: Sequence[str]) -> list[bool]:
             most = limits.description
-            return [0 < len(t) <= most and t == t.strip() for t in texts]
+            return [0 < len(t) <= most and t == t.strip() and (t.isprintable() or not CONTROL.search(t)) for t in texts]
 
         return {
             "external_id": identifiers,

@@ -13,7 +13,7 @@ from importer.core.mapping import Mapping
 from importer.core.names import did_you_mean
 from importer.core.rows import Row
 from importer.core.task import TaskRequest, validator, whole_number
-from importer.core.unseen import unseen
+from importer.core.unseen import CONTROL, unseen
 
 E_NOTATION = re.compile(r"[+-]?[0-9](?:[.,][0-9]+)?[eE]\+[0-9]{2,3}")
 """How Excel writes a long number in a narrow column: `1.23457E+14`."""
@@ -80,9 +80,16 @@ class Shaper:
         try:
             request = self._validate(values)
         except ValidationError as problems:
-            findings += self._explained(row, values, problems)
+            told = {each.cell for each in findings if each.severity is Severity.ERROR}
+            findings += [
+                each for each in self._explained(row, values, problems) if each.cell is None or each.cell not in told
+            ]
             request = None
         external_id = values.get("external_id", "")
+        description = values.get("description", "")
+        if not description.isprintable() and CONTROL.search(description):
+            found = unseen("".join(CONTROL.findall(description)))
+            findings.append(self._of_field(row, "V341", "description", description, characters=found))
         if "+" in external_id:
             self._damaged(row, findings)
         if findings and any(each.severity is Severity.ERROR for each in findings):

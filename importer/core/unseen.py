@@ -11,6 +11,10 @@ UNSEEN_CHARACTERS = (
 UNSEEN = re.compile(f"[{UNSEEN_CHARACTERS}]")
 
 
+CONTROL = re.compile("[\x00-\x08\x0b\x0c\x0e-\x1f\x7f-\x9f]")
+"""Control characters that have no business in a longer text; line breaks and tabs have."""
+
+
 def unseen(text: str) -> str:
     """The invisible characters of a text by number: `U+200B, U+0007`."""
     return ", ".join(dict.fromkeys(f"U+{ord(character):04X}" for character in UNSEEN.findall(text)))

@@ -11,6 +11,7 @@ from operator import itemgetter
 from pathlib import Path
 from typing import Any
 
+from importer.core.aftermath import after_sending
 from importer.core.errors import LedgerError, PlanRefused
 from importer.core.facts import LedgerFact
 from importer.core.plan import (
@@ -191,7 +192,7 @@ class SqliteLedger:
                 history, waiting_states = waiting_states[1], next(states, None)
             if waiting_audits is not None and waiting_audits[0] == position:
                 trail, waiting_audits = waiting_audits[1], next(audits, None)
-            yield _result_row(_checked(row), history, trail)
+            yield _result_row(run, _checked(row), history, trail)
 
     # Plumbing
 
@@ -302,25 +303,28 @@ def _entry(run: str, row: tuple[Any, ...]) -> Entry:
     )  # fmt: skip
 
 
-def _result_row(row: tuple[Any, ...], states: Sequence[Any], audits: Sequence[Any]) -> ResultRow:
+def _result_row(run: str, row: tuple[Any, ...], states: Sequence[Any], audits: Sequence[Any]) -> ResultRow:
     _, line, file_line, cells, external_id, queue, findings, _, _ = row[:9]
-    stage, attempts, _, _, _, task_id, state, reason, correlation_id, _, audit_count = row[9:20]
+    stage, attempts, _, _, _, task_id, state, reason, correlation_id, fetched, audit_count = row[9:20]
+    outcome = OUTCOMES[Stage(stage)]
+    trail = tuple(AuditEntry(each[0], each[1], each[2], each[3], json.loads(each[4])) for each in audits)
+    after = after_sending(outcome, line=line, run=run, reason=reason, audits=fetched, trail=trail)
     return ResultRow(
         line=line,
         file_line=file_line,
         cells=tuple(json.loads(cells)),
-        outcome=OUTCOMES[Stage(stage)],
+        outcome=outcome,
         external_id=external_id,
         queue=queue,
         task_id=task_id,
         state=state,
         states=tuple(StateChange(*each) for each in states),
         audit_count=audit_count,
-        audits=tuple(AuditEntry(each[0], each[1], each[2], each[3], json.loads(each[4])) for each in audits),
+        audits=trail,
         attempts=attempts,
         reason=reason,
         correlation_id=correlation_id,
-        findings=findings_read(json.loads(findings)),
+        findings=(*findings_read(json.loads(findings)), *after),
     )
 
 

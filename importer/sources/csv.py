@@ -67,8 +67,11 @@ class _Dialect:
 
 def preload(file: BinaryIO) -> None:
     """Imports what a guess of the encoding needs, if one will be needed: it tries dozens of codecs, each a module."""
-    head = _head(file, 4)
-    if bom(head) is not None or _survey(file, "utf-8").problem is None:
+    marked = bom(_head(file, 4))
+    if marked is not None:
+        codecs.lookup(marked)  # imports the module of that codec
+        return
+    if _survey(file, "utf-8").problem is None:
         return
     import encodings
     import importlib

@@ -13,40 +13,37 @@ from importer.writers.text import label, visible
 ROWS_MOST = 1_048_576
 COLUMNS_MOST = 16_384
 WIDTH_MOST = 60
+PAGE_WIDTH = 320
+"""Characters of column width that can still be read on one landscape page; wider tables go over more."""
 
 _BASE = {"font_name": "Calibri", "font_size": 11, "valign": "top"}
+_RIGHT = {"align": "right", "indent": 1}  # a number stands off from the text that follows it
+_HEADER = {"bold": True, "font_color": "#FFFFFF", "bg_color": "#1F3864", "text_wrap": True, "num_format": "@"}
+_HEADING = {"bold": True, "font_size": 12, "font_color": "#1F3864", "bottom": 1, "bottom_color": "#1F3864"}
 STYLES: dict[str, dict[str, Any]] = {
     "plain": {},
     "text": {"num_format": "@"},
     "wrap": {"num_format": "@", "text_wrap": True},
-    "note": {"indent": 1},
-    "count": {"num_format": "#,##0"},
-    "right": {"num_format": "#,##0", "align": "right"},
-    "number": {"num_format": "0"},
-    "seconds": {"num_format": "#,##0.0"},
-    "share": {"num_format": "0.0%"},
+    "count": {**_RIGHT, "num_format": "#,##0"},
+    "number": {**_RIGHT, "num_format": "0"},
+    "seconds": {**_RIGHT, "num_format": "#,##0.0"},
+    "share": {**_RIGHT, "num_format": "0.0%"},
     "title": {"bold": True, "font_size": 16, "font_color": "#1F3864"},
-    "heading": {"bold": True, "font_size": 12, "font_color": "#1F3864", "bottom": 1, "bottom_color": "#1F3864"},
-    "heading_right": {
-        "bold": True,
-        "font_size": 12,
-        "font_color": "#1F3864",
-        "bottom": 1,
-        "bottom_color": "#1F3864",
-        "align": "right",
-    },
-    "heading_note": {"font_color": "#44546A", "indent": 1},
+    "heading": _HEADING,
+    "heading_right": {**_HEADING, **_RIGHT},
+    "heading_note": {"font_color": "#44546A"},
     "key": {"font_color": "#44546A"},
     "command": {"num_format": "@", "font_name": "Consolas"},
-    "total": {"num_format": "#,##0", "bold": True, "top": 1},
-    "total_share": {"num_format": "0.0%", "bold": True, "top": 1},
-    "header": {"bold": True, "font_color": "#FFFFFF", "bg_color": "#1F3864", "text_wrap": True, "num_format": "@"},
-    "header_right": {"bold": True, "font_color": "#FFFFFF", "bg_color": "#1F3864", "text_wrap": True, "align": "right"},
-    "optional": {"bold": True, "font_color": "#1F3864", "bg_color": "#DCE3F5", "text_wrap": True, "num_format": "@"},
-    "good": {"bg_color": "#CEF0E6", "font_color": "#044834", "indent": 1},
-    "look": {"bg_color": "#FEF4D8", "font_color": "#5A4712", "indent": 1},
-    "bad": {"bg_color": "#F9D3DA", "font_color": "#8A1029", "bold": True, "indent": 1},
-    "calm": {"bg_color": "#DCE3F5", "font_color": "#263B73", "italic": True, "indent": 1},
+    "total": {**_RIGHT, "num_format": "#,##0", "bold": True, "top": 1},
+    "total_share": {**_RIGHT, "num_format": "0.0%", "bold": True, "top": 1},
+    "total_name": {"bold": True, "top": 1},
+    "header": _HEADER,
+    "header_right": {**_HEADER, **_RIGHT},
+    "optional": {**_HEADER, "font_color": "#1F3864", "bg_color": "#DCE3F5"},
+    "good": {"bg_color": "#CEF0E6", "font_color": "#044834"},
+    "look": {"bg_color": "#FEF4D8", "font_color": "#5A4712"},
+    "bad": {"bg_color": "#F9D3DA", "font_color": "#8A1029", "bold": True},
+    "calm": {"bg_color": "#DCE3F5", "font_color": "#263B73", "italic": True},
 }
 
 
@@ -215,9 +212,13 @@ class Grid:
 
     def end(self) -> None:
         """Sets widths and filter. Call it once all rows are in."""
-        for column, head in enumerate(self._heads):
-            width = head.width or min(max(self._widest[column] + 2, _heading_breadth(head.title), 8), WIDTH_MOST)
+        widths = [
+            head.width or min(max(widest + 2, _heading_breadth(head.title), 8), WIDTH_MOST)
+            for head, widest in zip(self._heads, self._widest, strict=True)
+        ]
+        for column, (head, width) in enumerate(zip(self._heads, widths, strict=True)):
             self._sheet.set_column(column, column, width, self._book.style(head.style))
+        self._sheet.fit_to_pages(1 + int(sum(widths)) // PAGE_WIDTH, 0)
         if self._heads:
             self._sheet.autofilter(0, 0, max(self._row - 1, 1), len(self._heads) - 1)
 
@@ -269,11 +270,8 @@ class Page:
         self._line((Styled(label(name), "heading"), *right, Styled(label(after), "heading_note")))
 
     def line(self, *cells: Cell) -> None:
-        """A line of a small table; text is made one line, and stands off from a number before it."""
-        self._line(
-            Styled(label(cell), "note" if column else "text") if isinstance(cell, str) else cell
-            for column, cell in enumerate(cells)
-        )
+        """A line of a small table; text is made one line."""
+        self._line(label(cell) if isinstance(cell, str) else cell for cell in cells)
 
     def fact(self, name: str, value: object, style: str = "text") -> None:
         """A name and its value. A blank value is left out."""

@@ -121,7 +121,7 @@ def _verdicts(page: Page, preview: Preview) -> None:
         number = counts[verdict.value]
         name: Cell = Styled(worded(verdict.value), STYLES[verdict.value]) if number else worded(verdict.value)
         page.line(name, Styled(number, "count"), Styled(number / read if read else 0, "share"), meaning)
-    page.line(Styled("rows read", "total"), Styled(read, "total"), Styled(1 if read else 0, "total_share"))
+    page.line(Styled("rows read", "total_name"), Styled(read, "total"), Styled(1 if read else 0, "total_share"))
     if warnings:
         page.line(
             Styled("▲ with a warning", STYLES["warning"]), Styled(warnings, "count"), None,
@@ -147,7 +147,7 @@ def _forecast(page: Page, preview: Preview, rate: tuple[int, float]) -> None:
     page.heading("Forecast", "Calls", after=f"at the cap of {rate[0]:,} calls in {rate[1]:g} s")
     for name, calls in cost["calls"].items():
         page.line(name, Styled(calls, "count"))
-    page.line(Styled("in all", "total"), Styled(cost["total"], "total"), f"about {cost['minutes']:g} minutes")
+    page.line(Styled("in all", "total_name"), Styled(cost["total"], "total"), f"about {cost['minutes']:g} minutes")
 
 
 def _approval(page: Page, preview: Preview) -> None:
@@ -183,7 +183,7 @@ def _busiest(page: Page, queues: Iterable[Mapping[str, Any]]) -> None:
     page.heading("Queue", "Rows", "Ready", "Room now", after="state")
     for queue in ordered[:QUEUES_ON_SUMMARY]:
         room = "–" if queue["room"] is None else queue["room"]
-        numbers = (Styled(cell, "right") for cell in (queue["rows"], queue["ready"], room))
+        numbers = (Styled(cell, "count") for cell in (queue["rows"], queue["ready"], room))
         page.line(shorten(str(queue["queue"]), QUEUE_SHOWN), *numbers, queue["status"] or "not found")
     if len(ordered) > QUEUES_ON_SUMMARY:
         page.note(f"… and {len(ordered) - QUEUES_ON_SUMMARY} more on the sheet Queues")

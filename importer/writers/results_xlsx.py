@@ -101,7 +101,7 @@ def _books(page: Page, counts: Mapping[str, int], surveyed: Survey) -> None:
         name: Cell = Styled(worded(key), STYLES[key]) if number else worded(key)
         page.line(name, Styled(number, "count"), Styled(number / read if read else 0, "share"), MEANINGS[key])
     total = sum(counts[key] for key in OUTCOME_KEYS)
-    page.line(Styled("rows read", "total"), Styled(total, "total"), Styled(1 if read else 0, "total_share"))
+    page.line(Styled("rows read", "total_name"), Styled(total, "total"), Styled(1 if read else 0, "total_share"))
     apart = [key for key in OUTCOME_KEYS if surveyed.outcomes[key] != counts[key]]
     if apart or total != read:
         page.note(

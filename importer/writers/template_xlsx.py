@@ -149,7 +149,7 @@ def _guide(made: Book, columns: Sequence[_Column], queues: Sequence[str], limits
     page.note("2. Save it, then see what would happen; nothing is sent: importer preview FILE.xlsx")
     page.note("3. Read the preview, repair what it shows, and have it run: importer run PLAN")
     page.note("Pasting over cells removes the drop-downs and limits; the importer checks every row again anyway.")
-    page.heading("Column")
+    page.heading("Column", after="required, an example, and what it means")
     for each in columns:
         page.line(each.column.name, "yes" if each.column.required else "no", each.column.example, each.column.help)
     page.line(

@@ -71,6 +71,14 @@ def test_child_hands_over_rows_and_findings(tmp_path: Path) -> None:
     assert children() == []
 
 
+@pytest.mark.parametrize("encoding", ["utf-8-sig", "utf-16", "utf-32"])
+def test_child_reads_marked_encodings_under_limits(tmp_path: Path, encoding: str) -> None:
+    """A file with a byte order mark is read in the child, whose limits allow no import any more."""
+    path = tmp_path / "table.csv"
+    path.write_text("id,text\n1,Größe\n", encoding=encoding)
+    assert [list(row.cells) for row in read(path)] == [["id", "text"], ["1", "Größe"]]
+
+
 def test_child_guesses_an_encoding_under_limits(tmp_path: Path) -> None:
     """A guess that needs many modules works although none can be imported after the limits are taken."""
     path = tmp_path / "table.csv"

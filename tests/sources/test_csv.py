@@ -164,7 +164,7 @@ def test_line_counts_blank_lines_which_are_skipped() -> None:
     read = read_csv("\nid,text\n\n1,a\n , \n,,\n2,b\n\n")
     assert [(row.line, row.cells[0]) for row in read.rows] == [(2, "id"), (4, "1"), (7, "2")]
     assert read.codes == ["F202"]
-    assert read.findings[0].message == "5 blank lines were skipped."
+    assert read.findings[0].message == "Blank lines that were skipped: 5."
 
 
 def test_rows_of_unequal_length_pass_as_they_are() -> None:

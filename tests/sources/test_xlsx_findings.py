@@ -39,7 +39,7 @@ def test_xlsx_first_visible_sheet_is_read() -> None:
     file = book_of(("H", [["h"]], "hidden"), ("V", [["v"]], "very hidden"), ("S", [["s"]], "visible"))
     sheet, rows, findings = read_whole(file)
     assert (sheet.name, sheet.others, [list(row.cells) for row in rows]) == ("S", ("H", "V"), [["s"]])
-    assert only(findings).message == "2 hidden sheets were not read: H, V."
+    assert only(findings).message == "Hidden sheets that were not read (2): H, V."
 
 
 def test_xlsx_chart_sheet_is_no_sheet() -> None:
@@ -63,7 +63,7 @@ def test_xlsx_named_sheet_is_read(wanted: str) -> None:
     file = book_of(("First", [["f"]], "visible"), ("Tasks", [["t"]], "hidden"))
     sheet, rows, findings = read_whole(file, wanted)
     assert (sheet.name, list(rows[0].cells)) == ("Tasks", ["t"])
-    assert only(findings).message == "1 other sheets were not read: First."
+    assert only(findings).message == "Other sheets that were not read (1): First."
 
 
 def test_xlsx_missing_sheet_is_refused_with_the_names() -> None:
@@ -104,9 +104,9 @@ def test_xlsx_hidden_lines_and_columns_are_said() -> None:
     _, rows, findings = read_whole(file)
     assert [row.line for row in rows] == [1, 3, 5, 7]
     assert [each.message for each in findings] == [
-        "3 blank lines were skipped.",
-        "2 hidden or filtered rows are read like the others: 3, 7.",
-        "1 hidden columns are read like the others: C.",
+        "Blank lines that were skipped: 3.",
+        "Hidden or filtered rows, read like the others (2): 3, 7.",
+        "Hidden columns, read like the others (1): C.",
     ]
 
 
@@ -122,10 +122,10 @@ def test_xlsx_merged_cells_formulas_and_comments_are_said() -> None:
     book.close()
     messages = [each.message for each in read_whole(file)[2]]
     assert messages == [
-        "1 merged areas: A1:B1. Only the first cell of each has a value.",
-        "2 formulas were read by their stored values, the first at 'S 1'!C3.",
-        "The cells of 1 comments are not imported.",
-        "1 blank lines were skipped.",
+        "Merged areas (1): A1:B1. Only the first cell of each has a value.",
+        "Formulas read by their stored values: 2, the first at 'S 1'!C3.",
+        "Comments that are not imported: 1.",
+        "Blank lines that were skipped: 1.",
     ]
 
 
@@ -143,7 +143,7 @@ def test_xlsx_blank_lines_are_counted_up_to_the_last_value() -> None:
     rows = "".join(f'<row r="{n}">{blank.format(n)}</row>' for n in (2, 4, 5, 6))
     rows = rows.replace('<row r="4">', '<row r="3"><c r="B3"><v>1</v></c></row><row r="4">')
     _, [row], findings = read_whole(packed(parts(rows)))
-    assert (row.line, row.cells[:2], only(findings).message) == (3, ["", "1"], "2 blank lines were skipped.")
+    assert (row.line, row.cells[:2], only(findings).message) == (3, ["", "1"], "Blank lines that were skipped: 2.")
 
 
 def test_xlsx_macro_workbook_is_read_without_its_macros() -> None:
