@@ -71,8 +71,14 @@ def _story(desk: Desk, folder: Path) -> dict[str, int]:
     _show_results(desk, run, counts)
     screen.say("6. Written, open them:")
     for name in ("preview_xlsx", "results_xlsx", "results_json"):
-        screen.say(f"   {reports[name]}")
+        screen.say(f"   {_near(reports[name])}")
     return counts
+
+
+def _near(path: str) -> str:
+    """A path as seen from here, where it is below this folder."""
+    found = Path(path)
+    return str(found.relative_to(Path.cwd())) if found.is_relative_to(Path.cwd()) else path
 
 
 def _show(made: Preview, desk: Desk, source: Path) -> None:
