@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
+from functools import partial
 from itertools import islice
 from operator import itemgetter
 from typing import Any
@@ -14,6 +15,8 @@ from importer.core.rows import Row
 from importer.core.unseen import CONTROL
 
 BATCH = 500
+
+_row = partial(tuple.__new__, Row)  # spares the call of a Python function a row
 
 Check = Callable[[Sequence[str]], Iterable[bool]]
 
@@ -39,8 +42,8 @@ def screened(rows: Iterator[Row], task: ScreenTask) -> Iterator[Row]:
         return
     screen = Screen(header, mapping, Limits(**{**task.limits, "types": tuple(task.limits["types"])}))
     while batch := list(islice(rows, BATCH)):
-        for row, external_id in zip(batch, screen(batch), strict=True):
-            yield Row(row.line, (), row.file_line, (), external_id) if external_id else row
+        pairs = zip(batch, screen(batch), strict=True)
+        yield from [_row((row[0], (), row[2], (), found)) if found else row for row, found in pairs]
 
 
 class Screen:
@@ -65,7 +68,10 @@ class Screen:
         """For each row its external ID where it is surely good, else an empty text."""
         if not self._usable or not rows:
             return [""] * len(rows)
-        fits = [len(row.cells) == self._width and not row.marks for row in rows]
+        width = self._width
+        fits = [
+            len(row[1]) == width and not row[3] for row in rows
+        ]  # by index: this is done for every row of every file
         if not all(fits):
             fitting = iter(self([row for row, fit in zip(rows, fits, strict=True) if fit]))
             return [next(fitting) if fit else "" for fit in fits]

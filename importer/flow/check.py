@@ -43,11 +43,15 @@ def check(reading: Reading, choices: Choices, limits: Limits, told: Callable[[in
     """Judges every row without asking the target. `told` hears how many rows were read. Raises FileRefused."""
     table = read_table(reading, choices, limits)
     tally = _Tally()
+    first, skipped = table.seen.first, choices.skipped
     for number, row in enumerate(table.rows, 1):
-        if row.screened and row.line not in choices.skipped:
-            _add_screened(tally, table, row)
-        else:
+        screened = row.screened
+        if not screened or row.line in skipped:
             _add(tally, table.judge(row))
+        elif (earlier := first(screened, row.line)) is None:
+            tally.ready += 1  # surely nothing can be said about it
+        else:
+            _add_repeat(tally, table, row, earlier)
         if number % TOLD_EVERY == 0:
             told(number)
     verdicts = {Verdict.READY: tally.ready, **tally.others}
@@ -62,12 +66,8 @@ def check(reading: Reading, choices: Choices, limits: Limits, told: Callable[[in
     )
 
 
-def _add_screened(tally: _Tally, table: Table, row: Row) -> None:
-    """A row about which surely nothing can be said, but that its external ID may stand there already."""
-    first = table.seen.first(row.screened, row.line)
-    if first is None:
-        tally.ready += 1
-        return
+def _add_repeat(tally: _Tally, table: Table, row: Row, first: int) -> None:
+    """A screened row whose external ID stands there already."""
     tally.others[Verdict.DUPLICATE] += 1
     _add_findings(tally, (table.shaper.at_field(row, "D401", "external_id", row.screened, first=first),))
 

@@ -341,7 +341,7 @@ class _Records:
         self._line += len(batch)
         plain = self._skipped + self._reader.line_num - at == len(batch)  # no line break in a cell
         self._at = at + (len(batch) if plain else sum(1 + _breaks(record) for record in batch))
-        if plain and at == first - 1 and [] not in batch and all(map(str.strip, map(itemgetter(0), batch))):
+        if plain and at == first - 1 and [] not in batch and _none_blank(batch):
             return map(_row, zip(count(first), batch, repeat(None), repeat(()), repeat("")))
         return self._with_care(batch, first, at)
 
@@ -354,6 +354,11 @@ class _Records:
                 yield Row(Line(line), record, file_line if file_line != line else None)
             else:
                 self._blanks += 1
+
+
+def _none_blank(batch: Sequence[Sequence[str]]) -> bool:
+    """Whether every record has a value; usually its first cell tells."""
+    return all(map(str.strip, map(itemgetter(0), batch))) or all(any(map(str.strip, record)) for record in batch)
 
 
 def _breaks(record: Sequence[str]) -> int:

@@ -8,46 +8,16 @@ from pathlib import Path
 from typing import Any, BinaryIO, NamedTuple
 
 from importer.writers.files import Draft, written
+from importer.writers.style import BASE, NUMERIC, STYLES
 from importer.writers.text import label, visible
 
 ROWS_MOST = 1_048_576
 COLUMNS_MOST = 16_384
 WIDTH_MOST = 60
+MEASURED = 1000
+"""Columns are as wide as the texts of so many rows."""
 PAGE_WIDTH = 320
 """Characters of column width that can still be read on one landscape page; wider tables go over more."""
-
-_BASE = {"font_name": "Calibri", "font_size": 11, "valign": "top"}
-_RIGHT = {"align": "right", "indent": 1}  # a number stands off from the text that follows it
-_HEADER = {"bold": True, "font_color": "#FFFFFF", "bg_color": "#1F3864", "text_wrap": True, "num_format": "@"}
-_HEADING = {"bold": True, "font_size": 12, "font_color": "#1F3864", "bottom": 1, "bottom_color": "#1F3864"}
-STYLES: dict[str, dict[str, Any]] = {
-    "plain": {},
-    "text": {"num_format": "@"},
-    "wrap": {"num_format": "@", "text_wrap": True},
-    "count": {**_RIGHT, "num_format": "#,##0"},
-    "number": {**_RIGHT, "num_format": "0"},
-    "seconds": {**_RIGHT, "num_format": "#,##0.0"},
-    "share": {**_RIGHT, "num_format": "0.0%"},
-    "title": {"bold": True, "font_size": 16, "font_color": "#1F3864"},
-    "heading": _HEADING,
-    "heading_right": {**_HEADING, **_RIGHT},
-    "heading_note": {"font_color": "#44546A"},
-    "key": {"font_color": "#44546A"},
-    "command": {"num_format": "@", "font_name": "Consolas"},
-    "total": {**_RIGHT, "num_format": "#,##0", "bold": True, "top": 1},
-    "total_share": {**_RIGHT, "num_format": "0.0%", "bold": True, "top": 1},
-    "total_name": {"bold": True, "top": 1},
-    "header": _HEADER,
-    "header_right": {**_HEADER, **_RIGHT},
-    "optional": {**_HEADER, "font_color": "#1F3864", "bg_color": "#DCE3F5"},
-    "good": {"bg_color": "#CEF0E6", "font_color": "#044834"},
-    "look": {"bg_color": "#FEF4D8", "font_color": "#5A4712"},
-    "bad": {"bg_color": "#F9D3DA", "font_color": "#8A1029", "bold": True},
-    "calm": {"bg_color": "#DCE3F5", "font_color": "#263B73", "italic": True},
-}
-
-
-NUMERIC = frozenset({"count", "number", "seconds", "share"})
 
 
 class Styled(NamedTuple):
@@ -119,7 +89,7 @@ class Book:
     def style(self, name: str) -> Any:
         """XlsxWriter's format of a style."""
         if name not in self._formats:
-            self._formats[name] = self._workbook.add_format({**_BASE, **STYLES[name]})
+            self._formats[name] = self._workbook.add_format({**BASE, **STYLES[name]})
         return self._formats[name]
 
     def sheet(self, name: str) -> Any:
@@ -140,12 +110,15 @@ class Book:
             cell, style = cell
         if cell is None or cell == "":
             return
-        if isinstance(cell, str):
-            self._put_text(sheet, row, column, visible(cell), self.style(style))
+        found = self._formats.get(style) or self.style(style)
+        if not isinstance(cell, str):
+            sheet.write_number(row, column, cell, found)
+        elif cell[0] == "<":
+            self._put_markup(sheet, row, column, visible(cell), found)
         else:
-            sheet.write_number(row, column, cell, self.style(style))
+            sheet.write_string(row, column, visible(cell), found)
 
-    def _put_text(self, sheet: Any, row: int, column: int, text: str, style: Any) -> None:
+    def _put_markup(self, sheet: Any, row: int, column: int, text: str, style: Any) -> None:
         if text.startswith("<r>") and text.endswith("</r>"):
             # XlsxWriter takes such a string for its own markup and writes it raw: cells and formulas could be smuggled
             # in. As the fragments of a rich string it is escaped.
@@ -206,7 +179,7 @@ class Grid:
                 continue
             known = column < len(self._styles)
             self._book.put(self._sheet, self._row, column, cell, self._styles[column] if known else "text")
-            if known and self._row < 2000:
+            if known and self._row < MEASURED:
                 self._widest[column] = max(self._widest[column], _breadth(cell))
         self._row += 1
 

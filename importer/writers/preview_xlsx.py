@@ -167,7 +167,7 @@ def _worst(page: Page, ranked: list[Cause]) -> None:
     if not grave:
         return
     page.heading(
-        "Problems", "Rows", "Rows freed", "by cause, the most freeing first; all of them on the sheet Problems"
+        "Problems", "Rows", "Rows freed", after="by cause, the most freeing first; all of them on the sheet Problems"
     )
     for cause in grave[:PROBLEMS_ON_SUMMARY]:
         name = Styled(f"{SIGNS[cause.severity]} {cause.severity.value} {cause.code}", STYLES[cause.severity.value])

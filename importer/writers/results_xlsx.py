@@ -122,7 +122,7 @@ def _queues(page: Page, surveyed: Survey) -> None:
 def _dwell_times(page: Page, surveyed: Survey) -> None:
     if not surveyed.dwells:
         return
-    page.heading("Time in state", "Changes", "Median s", "95 % within s")
+    page.heading("Time in state", "Changes", "Median s", "95 % s")
     for state, times, median, late in surveyed.dwell_table():
         page.line(state, Styled(times, "count"), Styled(median, "seconds"), Styled(late, "seconds"))
     page.note(

@@ -15,7 +15,7 @@ SCHEMA = "importer.template/1"
 ROWS_PREPARED = 5000
 PROMPT_TITLE_MOST, PROMPT_MOST = 32, 255
 WIDTHS = {"external_id": 18, "queue": 24, "priority": 10, "type": 14, "description": 60}
-STYLE_OF = {"priority": "number", "description": "wrap"}
+STYLE_OF = {"priority": "whole", "description": "wrap"}
 
 EXAMPLES = (
     ("EXT-0001", 0, 50, "email", "Customer invoice discrepancy"),

@@ -1,5 +1,6 @@
 """Words that reports share: verdicts with sign and colour, problems of a row, times, next steps. Pure."""
 
+import re
 from collections.abc import Iterable, Mapping, Sequence
 from datetime import UTC, datetime
 from typing import NamedTuple
@@ -13,6 +14,8 @@ STYLES = {
     "invalid": "bad", "duplicate": "calm", "skipped": "calm", "warning": "look", "error": "bad", "note": "calm",
 }  # fmt: skip
 """The colour of a word; the same in every report."""
+
+_UTC = re.compile(r"[0-9]{4}-[0-9]{2}-[0-9]{2}T[0-9]{2}:[0-9]{2}:[0-9]{2}(?:\.[0-9]+)?(?:Z|[+]00:00)")
 
 REJECTED = frozenset({Outcome.INVALID, Outcome.DUPLICATE, Outcome.FAILED, Outcome.NOT_SENT})
 """Outcomes whose rows can be handed in again. Never `unknown`: that task may exist."""
@@ -66,6 +69,8 @@ def history(states: Sequence[StateChange]) -> str:
 
 def clock_time(at: str) -> tuple[str, str]:
     """Date and time of an RFC 3339 text in UTC, to the second; what cannot be read comes back as it is."""
+    if _UTC.fullmatch(at):
+        return at[:10], at[11:19]
     try:
         moment = datetime.fromisoformat(at)
     except ValueError:

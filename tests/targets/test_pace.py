@@ -80,7 +80,7 @@ def test_pace_holds_the_cap_in_every_window(
     with TemporaryDirectory() as folder:
         clock.run(day(Path(folder)))
     assert len(counted) == len(calls)
-    assert most_in_a_window(counted, window_s - 1e-3) <= cap
+    assert most_in_a_window(counted, window_s - 1e-5) <= cap
 
 
 def test_pace_uses_the_cap(tmp_path: Path) -> None:
@@ -282,7 +282,7 @@ def test_pace_does_not_sit_a_long_wait_out(tmp_path: Path, wait_s: float) -> Non
         if wait_s > 330:
             with pytest.raises(TargetDown, match="minutes"):
                 clock.run(call(log))
-            assert clock.monotonic() == 0
+            assert clock.monotonic() < 0.1
         clock.turn(wait_s)
         clock.run(call(log))
         assert clock.monotonic() == pytest.approx(wait_s, abs=1)

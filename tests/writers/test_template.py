@@ -18,7 +18,10 @@ LIMITS: Limits = TASKS
 
 def filled(tmp_path: Path) -> Path:
     book = load_workbook(write_template(tmp_path / "template.xlsx", ("Billing", "Support"), LIMITS))
-    book["Tasks"].append(["EXT-1", "Billing", 50, "email", "Invoice"])
+    sheet = book["Tasks"]
+    for column, value in enumerate(("EXT-1", "Billing", 50, "email", "Invoice"), 1):
+        cell = sheet.cell(2, column, value)
+        cell.number_format = sheet.column_dimensions["ABCDE"[column - 1]].number_format  # as a spreadsheet program does
     book.save(tmp_path / "filled.xlsx")
     return tmp_path / "filled.xlsx"
 
