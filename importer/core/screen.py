@@ -2,7 +2,6 @@
 
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
-from functools import partial
 from itertools import islice
 from operator import itemgetter
 from typing import Any
@@ -16,8 +15,6 @@ from importer.core.unseen import CONTROL
 
 BATCH = 500
 
-_row = partial(tuple.__new__, Row)  # spares the call of a Python function a row
-
 Check = Callable[[Sequence[str]], Iterable[bool]]
 
 
@@ -30,20 +27,21 @@ class ScreenTask:
     limits: dict[str, Any]  # the fields of Limits
 
 
-def screened(rows: Iterator[Row], task: ScreenTask) -> Iterator[Row]:
-    """The rows; of those that are surely good, only line and external ID. The first HEADER_SEARCHED rows stay whole."""
+def screened(rows: Iterator[Row], task: ScreenTask) -> Iterator[tuple[list[Row], list[str]]]:
+    """The rows in batches, each with the external IDs of those that are surely good; blank for the others.
+
+    The first HEADER_SEARCHED rows are never called good: the header row is found among them, by who judges as well.
+    """
     mapping = read_mapping(task.mapping, "the mapping")
     above = list(islice(rows, HEADER_SEARCHED))
-    yield from above
+    yield above, [""] * len(above)
     index = chosen_header(above, mapping, task.header_row)
     header = match_headings(above[index], mapping, suggest=False) if index is not None else None
-    if header is None or any(each.severity is Severity.ERROR for each in header.findings):
-        yield from rows
-        return
-    screen = Screen(header, mapping, Limits(**{**task.limits, "types": tuple(task.limits["types"])}))
+    usable = header is not None and not any(each.severity is Severity.ERROR for each in header.findings)
+    limits = Limits(**{**task.limits, "types": tuple(task.limits["types"])})
+    screen = Screen(header, mapping, limits) if header is not None and usable else None
     while batch := list(islice(rows, BATCH)):
-        pairs = zip(batch, screen(batch), strict=True)
-        yield from [_row((row[0], (), row[2], (), found)) if found else row for row, found in pairs]
+        yield batch, screen(batch) if screen is not None else [""] * len(batch)
 
 
 class Screen:

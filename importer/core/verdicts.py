@@ -1,5 +1,6 @@
 """The verdict on a row before sending: ready, invalid, duplicate, existing or skipped. Decides; does no I/O."""
 
+from collections.abc import Callable
 from enum import StrEnum
 from typing import NamedTuple
 
@@ -38,6 +39,11 @@ class Seen:
 
     def __init__(self) -> None:
         self._lines: dict[str, int] = {}
+
+    @property
+    def keep(self) -> Callable[[str, int], int]:
+        """Keeps the line of an external ID that is new; gives the line that stood first. Called for each row of a file."""
+        return self._lines.setdefault
 
     def first(self, external_id: str, line: int) -> int | None:
         """The earlier line with this external ID; None for the first one, which is kept."""

@@ -43,18 +43,19 @@ def check(reading: Reading, choices: Choices, limits: Limits, told: Callable[[in
     """Judges every row without asking the target. `told` hears how many rows were read. Raises FileRefused."""
     table = read_table(reading, choices, limits)
     tally = _Tally()
-    first, skipped = table.seen.first, choices.skipped
+    good = 0
+    keep, skipped = table.seen.keep, choices.skipped
     for number, row in enumerate(table.rows, 1):
-        screened = row.screened
-        if not screened or row.line in skipped:
+        line, screened = row.line, row.screened
+        if not screened or line in skipped:
             _add(tally, table.judge(row))
-        elif (earlier := first(screened, row.line)) is None:
-            tally.ready += 1  # surely nothing can be said about it
+        elif (first := keep(screened, line)) == line:
+            good += 1  # surely nothing can be said about it
         else:
-            _add_repeat(tally, table, row, earlier)
+            _add_repeat(tally, table, row, first)
         if number % TOLD_EVERY == 0:
             told(number)
-    verdicts = {Verdict.READY: tally.ready, **tally.others}
+    verdicts = {Verdict.READY: good + tally.ready, **tally.others}
     return Checked(
         sheet=reading.sheet,
         header=table.header,

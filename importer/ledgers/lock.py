@@ -49,5 +49,5 @@ class SubmissionLock:
         try:
             holder = json.loads(self._holder.read_text("utf-8"))
             return f"{holder['what']}, process {holder['process']} on {holder['host']}, since {holder['since']}"
-        except (OSError, ValueError, KeyError):
+        except (OSError, ValueError, KeyError, TypeError):
             return "its holder did not sign"

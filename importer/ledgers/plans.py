@@ -121,9 +121,10 @@ class PlanFile:
             if head["schema"] != SCHEMA:
                 raise PlanRefused(f"{self.path.name} was made by another version of the importer.", "Preview again.")
             preview = Preview(plan_head(head), About(**about))
+            fits = PLAN_ID.fullmatch(preview.about.plan) and preview.about.digest.startswith(preview.about.plan[:8])
         except MALFORMED as problem:
             raise self._damaged(problem) from problem
-        if not PLAN_ID.fullmatch(preview.about.plan) or not preview.about.digest.startswith(preview.about.plan[:8]):
+        if not fits:
             raise PlanRefused(
                 f"{self.path.name} was altered: its ID does not fit its digest.", "Preview the file again."
             )

@@ -97,7 +97,10 @@ def _serve(file: BinaryIO, task: Task, send: Send, read: Read, preload: Preload 
     shut()
     reading = read(file, ReadOptions(sheet=task.sheet))
     send(pydantic_core.to_json(["sheet", reading.sheet]))
-    _send_rows(screened(reading.rows, ScreenTask(**task.screen)) if task.screen else reading.rows, send)
+    if task.screen is not None:
+        _send_screened(reading.rows, ScreenTask(**task.screen), send)
+    else:
+        _send_rows(reading.rows, send)
     send(pydantic_core.to_json(["end", reading.findings]))
 
 
@@ -109,14 +112,24 @@ def _send_rows(rows: Iterator[Row], send: Send) -> None:
         size = max(1, min(_MOST_ROWS, 2 * size, size * _FRAME // len(frame)))
 
 
-def rows_frame(batch: Sequence[Row]) -> list[Any]:
-    """Rows as a frame. What is alike in all of them is said once: lines that follow each other, no lines of the file's own, no marks."""
-    lines, cells, file_lines, marks, ids = zip(*batch, strict=True)
+def _send_screened(rows: Iterator[Row], task: ScreenTask, send: Send) -> None:
+    """Rows of which surely nothing can be said are sent as their external IDs alone."""
+    for batch, ids in screened(rows, task):
+        if batch:
+            send(pydantic_core.to_json(rows_frame(batch, ids)))
+
+
+def rows_frame(batch: Sequence[Row], ids: Sequence[str] = ()) -> list[Any]:
+    """Rows as a frame. What is alike in all of them is said once: lines that follow each other, no lines of the file's own, no marks.
+
+    `ids` holds a row's external ID where it stands for all of its cells, else a blank.
+    """
+    lines, cells, file_lines, marks, _ = zip(*batch, strict=True)
     consecutive = lines[-1] - lines[0] == len(lines) - 1  # they only ever grow
     return [
         "rows",
         lines[0] if consecutive else lines,
-        cells,
+        [() if found else row for found, row in zip(ids, cells, strict=True)] if ids else cells,
         file_lines if file_lines.count(None) < len(batch) else None,
         marks if any(marks) else None,
         ids if any(ids) else None,

@@ -19,7 +19,8 @@ LIMITS: Limits = TASKS
 def filled(tmp_path: Path) -> Path:
     book = load_workbook(write_template(tmp_path / "template.xlsx", ("Billing", "Support"), LIMITS))
     sheet = book["Tasks"]
-    for column, value in enumerate(("EXT-1", "Billing", 50, "email", "Invoice"), 1):
+    values: tuple[str | int, ...] = ("EXT-1", "Billing", 50, "email", "Invoice")
+    for column, value in enumerate(values, 1):
         cell = sheet.cell(2, column, value)
         cell.number_format = sheet.column_dimensions["ABCDE"[column - 1]].number_format  # as a spreadsheet program does
     book.save(tmp_path / "filled.xlsx")
