@@ -117,13 +117,13 @@ def resume(
     state_dir: StateDir = None, format: Format = "human",  # noqa: A002
 ) -> int:  # fmt: skip
     """Carries a run on after any end; without RUN all unfinished ones, oldest first."""
-    from importer.cli import send
+    from importer.cli import again
 
     flags = {
         "out": out, "rate": rate, "concurrency": concurrency, "track": track, "track_for": track_for,
         "audit": False if no_audit else None, "sandbox": sandbox or None, "state_dir": state_dir,
     }  # fmt: skip
-    return send.resume(run, flags, profile, format)
+    return again.resume(run, flags, profile, format)
 
 
 @app.command()
@@ -133,13 +133,13 @@ def track(
     format: Format = "human",  # noqa: A002
 ) -> int:  # fmt: skip
     """Follows the states of a run's tasks later, tomorrow too, and fills the results further."""
-    from importer.cli import send
+    from importer.cli import again
 
     flags = {
         "out": out, "rate": rate, "track": track, "track_for": track_for, "audit": False if no_audit else None,
         "sandbox": sandbox or None, "state_dir": state_dir,
     }  # fmt: skip
-    return send.track(run, flags, profile, format)
+    return again.track(run, flags, profile, format)
 
 
 @app.command()

@@ -15,7 +15,7 @@ from importer.settings import CLIENT_ID, CLIENT_SECRET, load
 
 def status(run: str | None, flags: Table[str, Any], profile: str | None, format_: str) -> int:
     """`importer status`."""
-    from importer.cli.send import one_run
+    from importer.cli.ending import one_run
     from importer.wiring import ledger
 
     as_json = json_wanted(format_)
@@ -73,7 +73,7 @@ def runs(flags: Table[str, Any], profile: str | None, format_: str) -> int:
 
 def report(run: str, results: str, flags: Table[str, Any], profile: str | None, format_: str) -> int:
     """`importer report`."""
-    from importer.cli.send import one_run
+    from importer.cli.ending import one_run
     from importer.wiring import ledger
     from importer.writers import results_csv, results_json, results_xlsx
 

@@ -6,8 +6,10 @@ import time
 from pathlib import Path
 
 from importer.cli import screen
+from importer.cli.desk import Desk, carried_on
+from importer.cli.ending import exit_code_of, results_reports
 from importer.cli.look import Asked, preview_reports, previewed
-from importer.cli.send import Desk, carried_on, exit_code_of, open_run, results_reports
+from importer.cli.send import open_run
 from importer.core.plan import Approval, Preview, short
 from importer.core.report import Causes, in_words
 from importer.settings import Settings, Value, load

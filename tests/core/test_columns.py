@@ -27,6 +27,12 @@ def test_heading_matches_in_four_languages(heading: str, field: str) -> None:
     assert FIELDS_BY_ALIAS[normal(heading)] == field
 
 
+@pytest.mark.parametrize("alias", [alias for column in COLUMNS for alias in column.aliases])
+def test_heading_matches_in_any_spelling(alias: str) -> None:
+    """An alias is taken in any case and with any spaces and punctuation."""
+    assert FIELDS_BY_ALIAS[normal(f" {alias.upper()} *: ")] == FIELDS_BY_ALIAS[normal(alias)]
+
+
 def test_headings_alias_belongs_to_one_field() -> None:
     """No alias stands for two fields, and every field's own name is one of its aliases."""
     aliases = [(normal(alias), column.field) for column in COLUMNS for alias in column.aliases]
@@ -87,9 +93,17 @@ def test_header_suggests_a_near_match_and_does_not_take_it() -> None:
 
 def test_header_lists_unused_columns() -> None:
     """Columns without a field are listed, blank headings and the Rejects sheet's own ones left out."""
-    found = header([*HEADINGS, "Remark", "", "Import problem", "How to fix", "Colour"])
+    found = header([*HEADINGS, "Remark", "Import problem", "How to fix", "Import row", "Import run", "Colour", ""])
     assert found.unused == ("Remark", "Colour")
-    assert "2 columns are not used: Remark, Colour" in found.findings[0].message
+    assert codes(found.findings) == ["H304"]
+    assert "Remark, Colour" in found.findings[0].message
+
+
+def test_header_tells_a_blank_heading_between_others() -> None:
+    """A column without a heading that stands between others is told by its letter."""
+    found = header(["External ID", "Queue", "", "Description", ""])
+    assert codes(found.findings) == ["H305"]
+    assert "Column C" in found.findings[0].message
 
 
 @pytest.mark.parametrize("prefix", ["Attribute:", "attribute: ", "ATTRIBUT: ", "Atributo:"])
@@ -111,7 +125,7 @@ def test_header_leaves_reserved_attributes_alone(name: str) -> None:
 def test_header_tells_a_heading_that_the_mapping_names_and_the_file_lacks() -> None:
     """A mapping's heading that is not there is an error with the nearest one, told once for each use."""
     found = header(
-        ["id", "team", "subject"], mapping(columns={"external_id": "id", "queue": "teem", "description": "subject"})
+        ["id", "team", "subject"], mapping(columns={"external_id": "id", "queue": "teams", "description": "subject"})
     )
     assert codes(found.findings)[0] == "H307"
     assert "id, team, subject" in found.findings[0].message
