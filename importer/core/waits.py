@@ -32,4 +32,5 @@ def _date(text: str) -> float | None:
 
 def back_off_s(failures: int, *, first_s: float = 0.5, most_s: float = 60.0) -> float:
     """The pause after so many failures in a row: 0.5, 1, 2, 4 … up to 60 s."""
-    return min(first_s * 2.0 ** (max(failures, 1) - 1), most_s)
+    doublings = min(max(failures, 1) - 1, 64)
+    return min(first_s * 2.0**doublings, most_s)

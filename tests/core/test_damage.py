@@ -68,7 +68,9 @@ def test_meaning_counts_for_what_a_cell_says() -> None:
     assert constant.request["type"] == "email"
 
 
-@pytest.mark.parametrize("text", ["1_000", "٣", "1e2", "5.0", "5,0", "0x10", "True", "５", "--5", "+ 5", "²", "9" * 400])
+@pytest.mark.parametrize(
+    "text", ["1_000", "٣", "1e2", "5.0", "5,0", "0x10", "True", "５", "--5", "+ 5", "²", "9" * 400]
+)
 def test_priority_takes_plain_digits_alone(text: str) -> None:
     """What only looks like a whole number, or is one to Python alone, is none."""
     found = shaped("EXT-1", "Billing", text, "email", "a text")

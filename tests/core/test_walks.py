@@ -17,10 +17,11 @@ LAG_S = 30.0
 answers = st.sampled_from(
     [
         Created("t-1", "new", {}), Refused(400, "bad"), Refused(404, "no queue"), Conflict("exists"),
-        NotDone("429", 1.0), Lost("500", 500), Lost("reset"),
+        NotDone("429", 1.0), Lost("500", 500), Lost("reset"), Lost("time-out"), Lost("cut off"),
     ]
 )  # fmt: skip
-looks = st.lists(st.sampled_from(["mine", "theirs", "", "", ""]), max_size=8)
+nothing: list[str] = []
+looks = st.just(nothing) | st.just(nothing) | st.lists(st.sampled_from(["mine", "theirs", "", "", ""]), max_size=8)
 
 
 class Walk:
