@@ -54,7 +54,7 @@ def test_life_of_a_row_keeps_every_rule(script: list[tuple[Answer, list[str]]]) 
             break
         step = walk.post(answer, step)
         since_s = 0.0
-        for what in (*seen, "", "", "", "", ""):
+        for what in (*seen, *[""] * 8):
             if not isinstance(step, LookUp):
                 break
             since_s += max(step.wait_s, 0.0)
