@@ -29,6 +29,7 @@ from importer.core.rows import Row
 from importer.core.screen import ScreenTask, screened
 from importer.ports import ReadOptions
 from importer.sources import PRELOADS, SOURCES, Preload, Read
+from importer.sources.cage import bound, shut
 
 LENGTH = struct.Struct("<I")
 
@@ -147,61 +148,6 @@ def _sender(descriptor: int) -> Send:
             rest = rest[os.write(descriptor, rest) :]
 
     return send
-
-
-# The limits. Each is taken where the system has it: Windows has none of them, macOS not that of memory.
-
-
-def bound(memory_mb: int, cpu_s: int) -> None:
-    """From now on: so much more memory than now, so much time of the processor, no file can grow, no core dump."""
-    with suppress(ImportError):
-        import resource
-
-        now = _address_space()
-        if now is not None:
-            _limit(resource.RLIMIT_AS, now + memory_mb * 2**20)
-        _limit(resource.RLIMIT_CPU, cpu_s, cpu_s + 1)  # were both alike, SIGKILL would come, and not tell its cause
-        _limit(resource.RLIMIT_FSIZE, 0)
-        _limit(resource.RLIMIT_CORE, 0)
-
-
-def shut() -> None:
-    """From now on: no file, socket or process can be opened or started, and no right be gained. Imports fail too."""
-    _give_up_rights()
-    with suppress(ImportError):
-        import resource
-
-        if sys.platform != "win32":
-            _limit(resource.RLIMIT_NPROC, 0)
-            _limit(resource.RLIMIT_NOFILE, 0)  # what is open stays open
-
-
-def _limit(which: int, soft: int, hard: int | None = None) -> None:
-    import resource
-
-    with suppress(ValueError, OSError):  # a lower hard limit holds already
-        resource.setrlimit(which, (soft, soft if hard is None else hard))
-
-
-def _address_space() -> int | None:
-    """Bytes that this process has mapped, or None where the system does not tell."""
-    try:
-        with open("/proc/self/statm", encoding="ascii") as statm:  # noqa: PTH123 - pathlib is not needed otherwise
-            return int(statm.read().split()[0]) * os.sysconf("SC_PAGE_SIZE")
-    except OSError:
-        return None
-
-
-def _give_up_rights() -> None:
-    """Linux: no set-uid program helps, and no other process of the same user may look into this one."""
-    if sys.platform != "linux":
-        return
-    import ctypes
-
-    no_new_privs, set_dumpable = 38, 4  # linux/prctl.h
-    prctl = ctypes.CDLL(None).prctl
-    prctl(no_new_privs, 1, 0, 0, 0)
-    prctl(set_dumpable, 0, 0, 0, 0)
 
 
 if __name__ == "__main__":

@@ -1,8 +1,9 @@
 """Opens a spreadsheet and has it read by a child process with limits. The parent looks at its first bytes and at frames, no more.
 
-What holds where: on Linux the kernel limits the child's memory, processor time, files, sockets and processes. On macOS
-memory is not limited, on Windows nothing is: there the child can only be ended, at the latest when it has been silent for too
-long; a crash harms no more than the one file on any of them. A process of root can lift its own limits again: do not run as root.
+What holds where: on Linux (x86-64 and ARM64) the kernel limits the child's memory and processor time and lets no file, socket, process
+or thread come to be, for root too. On other Linux machines and on macOS the same is asked of `setrlimit`, which root could lift again,
+and macOS does not limit memory; on Windows nothing is limited: there the child can only be ended, at the latest when it has been
+silent for too long. A crash harms no more than the one file on any of them. `cage` has the details.
 """
 
 import hashlib
