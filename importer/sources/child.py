@@ -17,13 +17,14 @@ import struct
 import sys
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from itertools import islice
 from typing import Any, BinaryIO
 
 import pydantic_core
 
 from importer.core.errors import FileRefused
+from importer.core.file_limits import FileLimits, beyond
 from importer.core.findings import Finding, finding
 from importer.core.rows import Row
 from importer.core.screen import ScreenTask, screened
@@ -53,6 +54,7 @@ class Task:
     memory_mb: int
     cpu_s: int
     screen: dict[str, Any] | None = None  # the fields of a ScreenTask
+    file_limits: dict[str, Any] = field(default_factory=dict)  # those of FileLimits that differ from its defaults
 
 
 def main(sources: Mapping[str, Read] = SOURCES, preloads: Mapping[str, Preload] = PRELOADS) -> int:
@@ -96,13 +98,22 @@ def _serve(file: BinaryIO, task: Task, send: Send, read: Read, preload: Preload 
         preload(file)
     pydantic_core.to_json([])  # it imports what it knows of types on its first use
     shut()
-    reading = read(file, ReadOptions(sheet=task.sheet))
+    limits = FileLimits(**task.file_limits)
+    reading = read(file, ReadOptions(sheet=task.sheet, file_limits=limits))
+    rows = reading.rows if limits.rows is None else _at_most(limits.rows, reading.rows)
     send(pydantic_core.to_json(["sheet", reading.sheet]))
     if task.screen is not None:
-        _send_screened(reading.rows, ScreenTask(**task.screen), send)
+        _send_screened(rows, ScreenTask(**task.screen), send)
     else:
-        _send_rows(reading.rows, send)
+        _send_rows(rows, send)
     send(pydantic_core.to_json(["end", reading.findings]))
+
+
+def _at_most(limit: int, rows: Iterator[Row]) -> Iterator[Row]:
+    """The first row, which most often is the header, and so many more. Raises FileRefused at the next one."""
+    yield from islice(rows, limit + 1)
+    if next(rows, None) is not None:
+        raise beyond(f"it has more than {limit:,} rows below the first", "rows")
 
 
 def _send_rows(rows: Iterator[Row], send: Send) -> None:
@@ -142,7 +153,7 @@ def _sender(descriptor: int) -> Send:
 
     def send(frame: bytes) -> None:
         if len(frame) > MAX_FRAME:
-            raise FileRefused(finding("F112", problem=f"a row has more than {MAX_FRAME // 2**20} MB"))
+            raise beyond(f"a row has more than {MAX_FRAME // 2**20} MiB")
         rest = memoryview(LENGTH.pack(len(frame)) + frame)
         while rest:
             rest = rest[os.write(descriptor, rest) :]

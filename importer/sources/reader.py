@@ -27,6 +27,8 @@ from typing import IO, Any
 import pydantic_core
 
 from importer.core.errors import FileRefused
+from importer.core.file_limits import COMMAND_LINE
+from importer.core.file_limits import check as check_limit
 from importer.core.findings import CATALOGUE, VALUE_SHOWN, Finding, finding
 from importer.core.rows import Line, Mark, Row, Sheet
 from importer.ports import Reading, ReadOptions
@@ -83,11 +85,14 @@ def open_source(
     Opens the path once. `meanwhile` is called while the child starts. `limits` are those of `limits_for` by default. Raises FileRefused, on entering or while the rows are
     iterated: for what the file is, and when the child hits a limit or dies (F109).
     """
+    options = options or ReadOptions()
     with open_regular(path) as file:
+        size = os.fstat(file.fileno()).st_size
+        check_limit(size, options.file_limits.packed, "packed", "it has {found} bytes")
         format_ = sniff(file)
-        limits = limits or limits_for(format_, os.fstat(file.fileno()).st_size)
+        limits = limits or limits_for(format_, size)
         file.seek(0)
-        child = _Child(program, file, _task(format_, options or ReadOptions(), limits), limits)
+        child = _Child(program, file, _task(format_, options, limits), limits)
         try:
             meanwhile()
             yield child.reading()
@@ -149,6 +154,8 @@ def _task(format_: str, options: ReadOptions, limits: Limits) -> str:
     }
     if options.screen is not None:
         task["screen"] = asdict(options.screen)
+    if options.file_limits != COMMAND_LINE:
+        task["file_limits"] = asdict(options.file_limits)
     return pydantic_core.to_json(task).decode().replace("\0", "")
 
 

@@ -7,6 +7,7 @@ from collections.abc import Iterator
 from typing import BinaryIO, Never
 
 from importer.core.errors import FileRefused
+from importer.core.file_limits import beyond
 from importer.core.findings import finding
 
 HEAD = 64 * 1024
@@ -153,7 +154,7 @@ def _limit_directory(file: BinaryIO) -> None:
     if length == 0xFFFFFFFF and zip64 >= 0:
         length = int.from_bytes(tail[zip64 + 40 : zip64 + 48], "little")
     if length > MAX_ZIP_DIRECTORY:
-        raise FileRefused(finding("F112", problem=f"its table of contents has {length:,} bytes"))
+        raise beyond(f"its table of contents has {length:,} bytes, more than {MAX_ZIP_DIRECTORY:,}")
 
 
 def _ole(file: BinaryIO) -> Never:

@@ -1,8 +1,10 @@
 """SheetRows: the rows of a sheet as a stream of texts, and what is known of them only at the end."""
 
+import sys
 from collections.abc import Iterable, Iterator
 from typing import Protocol
 
+from importer.core.file_limits import COMMAND_LINE, FileLimits, check
 from importer.core.findings import Finding, finding, listed
 from importer.core.rows import Line, Mark, Row, column_letter
 from importer.sources.xlsx_patches import Patch
@@ -28,7 +30,7 @@ class SheetRows:
     Mutable: what was seen so far of blank lines, hidden lines and hidden columns, and the number of lines with values.
     """
 
-    def __init__(self, values: Values, detail: Detail, name: str) -> None:
+    def __init__(self, values: Values, detail: Detail, name: str, limits: FileLimits = COMMAND_LINE) -> None:
         self._values = values
         self._detail = detail
         self._name = name
@@ -38,6 +40,8 @@ class SheetRows:
         self._hiding = bool(detail.hidden_lines or detail.hidden_columns)
         self._lines = 0
         self._long = False
+        self._columns = sys.maxsize if limits.columns is None else limits.columns
+        self._cell = sys.maxsize if limits.cell is None else limits.cell
 
     def __iter__(self) -> Iterator[Row]:
         patches = self._detail.patches
@@ -46,9 +50,12 @@ class SheetRows:
         for line, values in enumerate(self._values.iter_rows(), 1):
             texts = [value if type(value) is str else self._text(value) for value in values]
             found = patches.of(line) if patches else []
-            if not found and not "".join(texts).strip():
+            whole = "".join(texts)
+            if not found and not whole.strip():
                 waiting += 1
                 continue
+            if len(whole) > self._cell or len(texts) + offset > self._columns:
+                self._check(line, offset, texts)
             self._blank, waiting = self._blank + waiting, 0
             if found or offset or self._hiding or self._long or self._lines < LINES_MARKED:
                 yield self._row(line, offset, values, texts, found)
@@ -68,6 +75,12 @@ class SheetRows:
             columns = listed(column_letter(column) for column in sorted(self._hidden_columns))
             found.append(finding("F211", sheet=self._name, count=len(self._hidden_columns), columns=columns))
         return found
+
+    def _check(self, line: int, offset: int, texts: list[str]) -> None:
+        """Raises FileRefused where the row has too many columns, or one of its cells too many characters."""
+        used = max((column for column, text in enumerate(texts, offset + 1) if text.strip()), default=0)
+        check(used, self._columns, "columns", f"line {line} has {{found}} columns")
+        check(max(map(len, texts)), self._cell, "cell", f"a cell in line {line} has {{found}} characters")
 
     def _text(self, value: Value) -> str:
         if type(value) is float:

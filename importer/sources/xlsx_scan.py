@@ -4,7 +4,7 @@ import re
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 
-from importer.sources.xlsx_package import MIB, beyond
+from importer.core.file_limits import COMMAND_LINE, MIB, FileLimits, beyond, check
 from importer.sources.xlsx_patches import Patch, Patches
 from importer.sources.xlsx_styles import Shape
 
@@ -55,7 +55,13 @@ class Detail:
     cells: int = 0
 
 
-def scan(blocks: Iterable[bytes], shapes: dict[int, Shape], *, written_anew: bool = False) -> Detail:
+def scan(
+    blocks: Iterable[bytes],
+    shapes: dict[int, Shape],
+    limits: FileLimits = COMMAND_LINE,
+    *,
+    written_anew: bool = False,
+) -> Detail:
     """Reads a sheet's XML once. Raises NeedsCare, or FileRefused beyond a limit.
 
     A sheet without cells needs care too, its cells may be hard to find; unless it was `written_anew`.
@@ -68,6 +74,7 @@ def scan(blocks: Iterable[bytes], shapes: dict[int, Shape], *, written_anew: boo
         _check_plain(piece)
         _measure(piece, detail)
         _note_rows(piece, detail)
+        check(len(detail.merged), limits.merges, "merges", "it has {found} merged areas or more")
         if shapes or b"<f" in piece or b't="e"' in piece:
             _note_cells(piece, interesting, shapes, detail)
     if not detail.cells and not written_anew:
