@@ -235,7 +235,7 @@ def _dialect(head: str) -> _Dialect:
     best, score = _Dialect(None), (0.0, 0)
     for delimiter in ",;\t|":
         skips = re.search(rf'{re.escape(delimiter)} +"[^"\r\n{re.escape(delimiter)}]', head) is not None
-        widths = _widths(head, delimiter, skip_blanks=skips)
+        widths = _widths(head, delimiter, skip_blanks=skips) or _blank_widths(head, delimiter)
         if (found := _consistency(widths)) > score:
             best, score = _Dialect(delimiter, skips, records=len(widths)), found
     return best
@@ -247,12 +247,17 @@ def _declared(line: str) -> str | None:
     return match[1].replace("\\t", "\t") if match else None
 
 
+def _blank_widths(head: str, delimiter: str) -> list[int]:
+    """The same of records that are all blank: a table of delimiters alone is no table of one column."""
+    csv.field_size_limit(MAX_LINE)
+    return list(islice(map(len, csv.reader(io.StringIO(head, newline=""), delimiter=delimiter)), SAMPLED))
+
+
 def _widths(head: str, delimiter: str, *, skip_blanks: bool) -> list[int]:
     """Cells of the first records. One that the head may have cut through is left out where there are others."""
     reader = csv.reader(io.StringIO(head, newline=""), delimiter=delimiter, skipinitialspace=skip_blanks)
-    widths: list[int] = []
     csv.field_size_limit(MAX_LINE)
-    widths.extend(islice((len(record) for record in reader if any(map(str.strip, record))), SAMPLED))
+    widths = list(islice((len(record) for record in reader if any(map(str.strip, record))), SAMPLED))
     return widths[:-1] if 1 < len(widths) < SAMPLED and len(head) >= _HEAD // 4 else widths
 
 

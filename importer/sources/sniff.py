@@ -80,6 +80,8 @@ def sniff(file: BinaryIO) -> str:
         _refuse("F104", "a zip archive")
     if head.startswith(_OLE2):
         _ole(file)
+    if len(head) in (162, 165) and 0 < head[0] < 55 and b"\0" in head:
+        _refuse("F106", "a lock file of Office (~$…), which stands beside a workbook that is open")
     _magic(head)
     _text(head)
     return "csv"

@@ -6,7 +6,8 @@ first. What is unusual is written anew in plain XML before the fast reader sees 
 """
 
 import codecs
-from collections.abc import Iterator
+from collections.abc import Callable, Iterable, Iterator
+from functools import cache
 from typing import BinaryIO, cast
 
 from importer.core.errors import FileRefused
@@ -18,7 +19,7 @@ from importer.sources.xlsx_book import Book, BookSheet, choose, comments_of, has
 from importer.sources.xlsx_package import Package, damaged
 from importer.sources.xlsx_plain import plain_sheet, plain_workbook
 from importer.sources.xlsx_rows import SheetRows, Values
-from importer.sources.xlsx_scan import Detail, NeedsCare, check_box, check_strings, scan
+from importer.sources.xlsx_scan import Detail, NeedsCare, check_box, check_strings, leap_days, scan
 from importer.sources.xlsx_styles import Shape, shapes_of
 from importer.sources.xlsx_xml import refuse_dtd
 
@@ -48,10 +49,10 @@ def read(file: BinaryIO, options: ReadOptions) -> Reading:
     book = open_book(package)
     sheet = choose(book, options.sheet)
     shapes = shapes_of(package, book.styles)
-    values, detail = _load(file, package, book, sheet, shapes, limits)
+    values, detail, blocks = _load(file, package, book, sheet, shapes, limits)
     findings = [*_of_book(package, book, sheet), *_of_sheet(sheet, detail, comments_of(package, sheet))]
     others = tuple(each.name for each in book.sheets if each is not sheet)
-    rows = SheetRows(values, detail, sheet.name, limits)
+    rows = SheetRows(values, detail, sheet.name, limits, cache(lambda: leap_days(blocks())))
     return Reading(Sheet("xlsx", sheet.name, others=others), _with_findings(rows, findings), findings)
 
 
@@ -71,6 +72,10 @@ def _refuse_dtd(package: Package) -> None:
                     raise
 
 
+_Loaded = tuple[Values, Detail, Callable[[], Iterable[bytes]]]
+"""The sheet's values, what they do not tell, and its XML once more."""
+
+
 def _load(
     file: BinaryIO,
     package: Package,
@@ -78,13 +83,13 @@ def _load(
     sheet: BookSheet,
     shapes: dict[int, Shape],
     limits: FileLimits,
-) -> tuple[Values, Detail]:
+) -> _Loaded:
     try:
         if book.strings is not None:
             check_strings(package.blocks(book.strings))
         detail = scan(package.blocks(sheet.part), shapes, limits)
         check_box(detail, package.blocks(sheet.part))
-        return _values(file, sheet), detail
+        return _values(file, sheet), detail, lambda: package.blocks(sheet.part)
     except (NeedsCare, _FastReaderFailed):
         content = plain_sheet(package, book, sheet)
     return _load_plain(package, book, sheet, shapes, content, limits)
@@ -92,11 +97,11 @@ def _load(
 
 def _load_plain(
     package: Package, book: Book, sheet: BookSheet, shapes: dict[int, Shape], content: bytes, limits: FileLimits
-) -> tuple[Values, Detail]:
+) -> _Loaded:
     try:
         detail = scan([content], shapes, limits, written_anew=True)
         check_box(detail, [content])
-        return _values(plain_workbook(package, book, sheet, content), sheet), detail
+        return _values(plain_workbook(package, book, sheet, content), sheet), detail, lambda: [content]
     except (NeedsCare, _FastReaderFailed) as error:
         raise damaged("its sheet cannot be understood") from error
 

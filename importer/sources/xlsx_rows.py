@@ -1,10 +1,10 @@
 """SheetRows: the rows of a sheet as a stream of texts, and what is known of them only at the end."""
 
 import sys
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from typing import Protocol
 
-from importer.core.file_limits import COMMAND_LINE, FileLimits, check
+from importer.core.file_limits import FileLimits, check
 from importer.core.findings import Finding, finding, listed
 from importer.core.rows import Line, Mark, Row, column_letter
 from importer.sources.xlsx_patches import Patch
@@ -13,6 +13,12 @@ from importer.sources.xlsx_text import MOST_EXACT, Value, is_long, is_whole, sha
 
 LINES_MARKED = 1000
 """Whole numbers are marked V206 in so many lines with values: enough to tell what an ID column holds, at no cost."""
+
+
+LAST_OF_FEBRUARY, LEAP_DAY = "1900-02-28", "1900-02-29"
+
+LeapDays = Callable[[], set[tuple[int, int]]]
+"""Line and column of the cells that hold 29 February 1900. It takes a pass over the sheet, so it is asked only where one may be."""
 
 
 class Values(Protocol):
@@ -30,7 +36,7 @@ class SheetRows:
     Mutable: what was seen so far of blank lines, hidden lines and hidden columns, and the number of lines with values.
     """
 
-    def __init__(self, values: Values, detail: Detail, name: str, limits: FileLimits = COMMAND_LINE) -> None:
+    def __init__(self, values: Values, detail: Detail, name: str, limits: FileLimits, leap_days: LeapDays) -> None:
         self._values = values
         self._detail = detail
         self._name = name
@@ -40,6 +46,8 @@ class SheetRows:
         self._hiding = bool(detail.hidden_lines or detail.hidden_columns)
         self._lines = 0
         self._long = False
+        self._leap_days = leap_days
+        self._late_february = False
         self._columns = sys.maxsize if limits.columns is None else limits.columns
         self._cell = sys.maxsize if limits.cell is None else limits.cell
 
@@ -50,6 +58,8 @@ class SheetRows:
         for line, values in enumerate(self._values.iter_rows(), 1):
             texts = [value if type(value) is str else self._text(value) for value in values]
             found = patches.of(line) if patches else []
+            if self._late_february:
+                self._mend_february(line, offset, texts)
             whole = "".join(texts)
             if not found and not whole.strip():
                 waiting += 1
@@ -88,7 +98,18 @@ class SheetRows:
                 self._long = True
             elif value.is_integer():
                 return str(int(value))
-        return text_of(value)
+        text = text_of(value)
+        if text.startswith(LAST_OF_FEBRUARY):
+            self._late_february = True
+        return text
+
+    def _mend_february(self, line: int, offset: int, texts: list[str]) -> None:
+        """The fast reader gives the same date for 28 and 29 February 1900; spreadsheets have both."""
+        self._late_february = False
+        days = self._leap_days()
+        for column, text in enumerate(texts):
+            if text.startswith(LAST_OF_FEBRUARY) and (line, column + offset) in days:
+                texts[column] = LEAP_DAY + text[len(LEAP_DAY) :]
 
     def _row(
         self, line: int, offset: int, values: list[Value], texts: list[str], found: list[tuple[int, Patch]]
