@@ -31,6 +31,7 @@ class Taken(NamedTuple):
 
     name: str
     seconds: float
+    cpu_s: float  # of parent and child together: what the machine does besides does not count
     child_mb: float
     parent_mb: float
     became: str  # "read" or the code of the refusal
@@ -67,10 +68,15 @@ def one(path: Path) -> Taken:
     except FileRefused as refused:
         became = refused.finding.code
     seconds = time.perf_counter() - began
-    child, parent = (
-        resource.getrusage(who).ru_maxrss / 1000 for who in (resource.RUSAGE_CHILDREN, resource.RUSAGE_SELF)
-    )
-    return Taken(path.name, seconds, child, parent, became)
+    own, others = (resource.getrusage(who) for who in (resource.RUSAGE_SELF, resource.RUSAGE_CHILDREN))
+    cpu_s = own.ru_utime + own.ru_stime + others.ru_utime + others.ru_stime
+    return Taken(path.name, seconds, cpu_s, others.ru_maxrss / 1000, _peak_mb(), became)
+
+
+def _peak_mb() -> float:
+    """This process's own; what getrusage tells includes that of who started it."""
+    status = Path("/proc/self/status").read_text(encoding="ascii")
+    return int(status.split("VmHWM:")[1].split()[0]) / 1000
 
 
 def made(odd_files: Iterable[tuple[str, Callable[[Path], object]]]) -> Iterator[Path]:
@@ -107,18 +113,22 @@ def main(folders: list[str]) -> None:
             taken.append(Taken(*json.loads(ran.stdout)))
             continue
         say(f"CRASHED {path.name}")
-    for title, key in (("slowest", "seconds"), ("largest", "child_mb")):
+    for title, key in (("slowest", "cpu_s"), ("largest", "child_mb"), ("largest parent", "parent_mb")):
         say(f"\n{title}")
         for each in sorted(taken, key=lambda each: getattr(each, key), reverse=True)[:8]:
-            say(f"  {each.seconds:6.2f} s {each.child_mb:6.0f} MB  {each.became:5} {each.name}")
-    seconds = sorted(each.seconds for each in taken)
+            say(
+                f"  {each.seconds:6.2f} s, {each.cpu_s:6.2f} s of a processor, {each.child_mb:4.0f} + {each.parent_mb:.0f} MB  {each.became:5} {each.name}"
+            )
     say(f"\n{len(taken)} files on {os.cpu_count()} processors: {dict(Counter(each.became for each in taken))}")
-    say(
-        f"seconds: median {statistics.median(seconds):.2f}, p99 {seconds[int(0.99 * (len(seconds) - 1))]:.2f}, most {seconds[-1]:.2f}"
-    )
-    say(
-        f"MB: child at most {max(each.child_mb for each in taken):.0f}, parent at most {max(each.parent_mb for each in taken):.0f}"
-    )
+    for name, key in (
+        ("seconds", "seconds"),
+        ("of a processor", "cpu_s"),
+        ("MB, child", "child_mb"),
+        ("MB, parent", "parent_mb"),
+    ):
+        values = sorted(getattr(each, key) for each in taken)
+        p99 = values[int(0.99 * (len(values) - 1))]
+        say(f"{name:15} median {statistics.median(values):.2f}, p99 {p99:.2f}, most {values[-1]:.2f}")
 
 
 if __name__ == "__main__":
