@@ -72,6 +72,7 @@ def edited(edit: Callable[[bytearray], object], rows: str = "", compress: bool =
         with zipfile.ZipFile(file, "w", zipfile.ZIP_DEFLATED if compress else zipfile.ZIP_STORED) as target:
             for name, part in parts(rows or ROWS).items():
                 target.writestr(name, part)
+            target.writestr("xl/media/room.bin", bytes(4000), zipfile.ZIP_STORED)
         content = bytearray(file.getvalue())
         edit(content)
         path.write_bytes(content)
@@ -197,9 +198,13 @@ def falsify(content: bytearray, size: int) -> None:
 
 
 def overlap(content: bytearray) -> None:
-    """Makes two parts share their bytes."""
-    first, second = directory_of(content, SHEET), directory_of(content, "xl/styles.xml")
-    content[second + 42 : second + 46] = content[first + 42 : first + 46]
+    """Makes the sheet a part that lies within another part's bytes, sound in itself."""
+    place = directory_of(content, SHEET)
+    size, at = (int.from_bytes(content[place + n : place + n + 4], "little") for n in (20, 42))
+    record = content[at : at + 30 + len(SHEET) + size]
+    room = content.index(bytes(4000))
+    content[room : room + len(record)] = record
+    content[place + 42 : place + 46] = struct.pack("<I", room)
 
 
 def change(content: bytearray) -> None:
