@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any
 
 from importer.core.errors import AlreadyRunning, ImporterError, SettingsError
 from importer.core.limits import Limits
-from importer.folders import private_folder
+from importer.folders import private_folder, private_opener
 from importer.settings import Settings
 
 if TYPE_CHECKING:
@@ -160,7 +160,7 @@ def sandbox_process(folder: Path, *arguments: str) -> Iterator[dict[str, Any]]:
     command += ["--world", str(folder / "world.jsonl"), *arguments]
     # The sandbox makes its own credentials: real ones have no business in a child's environment.
     environment = {name: value for name, value in os.environ.items() if not name.startswith("GENESYS")}
-    with (folder / "sandbox.log").open("wb") as errors:
+    with open(folder / "sandbox.log", "wb", opener=private_opener) as errors:  # noqa: PTH123 - pathlib takes no opener
         process = subprocess.Popen(
             command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=errors, env=environment
         )
