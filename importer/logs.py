@@ -2,6 +2,7 @@
 
 import logging
 import logging.handlers
+import os
 from io import TextIOWrapper
 from pathlib import Path
 
@@ -15,7 +16,8 @@ class _PrivateFile(logging.handlers.RotatingFileHandler):
     """Each file that it begins has mode 0600, whatever the umask."""
 
     def _open(self) -> TextIOWrapper:
-        return open(self.baseFilename, self.mode, encoding=self.encoding, opener=private_opener)  # noqa: PTH123 - pathlib takes no opener
+        os.close(private_opener(self.baseFilename, os.O_WRONLY | os.O_CREAT))
+        return super()._open()
 
 
 def begin(folder: Path) -> Path:

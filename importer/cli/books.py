@@ -10,7 +10,7 @@ from importer.core.errors import UsageError
 from importer.core.findings import CATALOGUE
 from importer.core.names import did_you_mean
 from importer.core.report import in_words
-from importer.settings import CLIENT_ID, CLIENT_SECRET, load
+from importer.settings import CLIENT_ID, CLIENT_SECRET, load, masked
 
 
 def status(run: str | None, flags: Table[str, Any], profile: str | None, format_: str) -> int:
@@ -165,7 +165,11 @@ def config(profile: str | None, flags: Table[str, Any], *, origin: bool) -> int:
 
     settings = load(flags, profile)
     rows: list[tuple[object, ...]] = [
-        (name, settings.state_dir if name == "state_dir" else "" if value.value is None else value.value, value.origin)
+        (
+            name,
+            settings.state_dir if name == "state_dir" else "" if value.value is None else masked(value.value),
+            value.origin,
+        )
         for name, value in settings.values.items()
     ]
     for name, names in (("client_id", CLIENT_ID), ("client_secret", CLIENT_SECRET)):
