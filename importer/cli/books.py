@@ -108,7 +108,7 @@ def report(run: str, results: str, flags: Table[str, Any], profile: str | None, 
         return 0
     screen.say(f"run {record.run}: {in_words(counts)}")
     for path in paths.values():
-        screen.say(f"wrote {path}")
+        screen.say(f"wrote {screen.harmless(path)}")
     return 0
 
 
@@ -140,7 +140,7 @@ def template(out: Path, flags: Table[str, Any], profile: str | None, *, offline:
     if not offline and (settings.sandbox or settings.given("host") or settings.given("api_url")):
         names = _queue_names(settings)
     path = template_xlsx.write_template(out.absolute(), names, limits(settings))
-    screen.say(f"wrote {path}")
+    screen.say(f"wrote {screen.harmless(path)}")
     if not names:
         screen.tell("· without queue names: set GENESYS_ENV_HOST and credentials, or add --sandbox")
     return 0
