@@ -66,6 +66,7 @@ DEFAULTS: dict[str, Any] = {
     "outage_wait": "5m",
     "canary": 0,
     "max_failures": None,
+    "ca_file": None,
 }
 DEFAULTS |= {f"file_limits.{name}": value for name, value in asdict(COMMAND_LINE).items()}
 SANDBOX_DEFAULTS: dict[str, Any] = {"rate": "100/s", "index_lag": "5s", "outage_wait": "1m"}
@@ -81,6 +82,7 @@ ENVIRONMENT = {
         for name in (
             "target", "rate", "concurrency", "index_lag", "track", "track_for", "audit", "require_approval", "sandbox",
             "map", "out", "state_dir", "timeout", "longest_wait", "outage_wait", "canary", "max_failures",
+            "ca_file",
         )
     },
 }  # fmt: skip
@@ -197,6 +199,12 @@ class Settings:
         import platformdirs
 
         return Path(platformdirs.user_state_dir("genesys-task-importer", appauthor=False))
+
+    @property
+    def ca_file(self) -> Path | None:
+        """The certificates of the authorities that are trusted instead of the system's; None for the system's."""
+        chosen = self.values["ca_file"].value
+        return Path(str(chosen)).expanduser().absolute() if chosen else None
 
     @property
     def endpoints(self) -> tuple[str, str]:
@@ -335,6 +343,13 @@ def read_toml(path: Path) -> dict[str, Any]:
         raise SettingsError(f"{path} is not valid TOML: {problem}.", "Correct the line.") from problem
 
 
+def masked(value: object) -> str:
+    """A setting for screens and logs: what a URL may carry besides scheme, host and path (user, password, query) is hidden."""
+    text = str(value)
+    text = re.sub(r"(?s)^([a-zA-Z][a-zA-Z0-9+.-]*:(?://)?)?.*@", r"\1***@", text) if "@" in text else text
+    return re.sub(r"(?s)(?<=[^?#])[?#].*", "?***", text) if re.match("[a-zA-Z]+:", text) else text
+
+
 def parse_duration(text: str, origin: str) -> float:
     """`15m`, `90s`, `1.5h`, `30` (seconds) in seconds. Raises SettingsError."""
     match = DURATION.fullmatch(text.strip().lower())
@@ -355,16 +370,19 @@ def checked_url(url: str, origin: str, allowed: list[str]) -> str:
     """A base URL that credentials may go to: https on a known host, or http on loopback. Raises SettingsError."""
     try:
         parts = urlsplit(url)
-        host, _ = parts.hostname or "", parts.port
+        host, port = parts.hostname or "", parts.port
     except ValueError:
         raise SettingsError(f"{origin}: this is not a URL.", "Write https://api.HOST.") from None
     if "@" in parts.netloc:
         raise SettingsError(f"{origin}: the URL holds a user name or password.", "Write https://api.HOST alone.")
-    if not host or re.search(r"[?#\\\s]", url):
-        raise SettingsError(f"{origin}: {url!r} is not a base URL.", "Write https://api.HOST, without anything else.")
+    shown = repr(masked(url))
+    if not host or not url.isascii() or re.search(r"[?#\\\s\x00-\x20\x7f]", url) or parts.netloc.endswith(":"):
+        raise SettingsError(f"{origin}: {shown} is not a base URL.", "Write https://api.HOST, without anything else.")
     loopback = LOOPBACK.fullmatch(host) is not None
     if parts.scheme != "https" and not (parts.scheme == "http" and loopback):
-        raise SettingsError(f"{origin}: {url!r} is not https.", "http:// is accepted for a loopback address alone.")
+        raise SettingsError(f"{origin}: {shown} is not https.", "http:// is accepted for a loopback address alone.")
+    if port == 0:
+        raise SettingsError(f"{origin}: {shown} has no port that can be called.", "Leave the port out.")
     domain = host.removeprefix("api.").removeprefix("login.")
     if not loopback and domain not in REGIONS.values() and host not in allowed and domain not in allowed:
         raise SettingsError(

@@ -83,7 +83,7 @@ class Submission:
     _canaries: int = 0  # so many rows must still be created before the rest is sent
     _halted: ImporterError | None = None
     _halting: asyncio.Event = field(default_factory=asyncio.Event)
-    _waiters: set[asyncio.Future[None]] = field(default_factory=set)
+    _waiters: dict[asyncio.Future[None], None] = field(default_factory=dict)  # woken in the order in which they came
     _tally: Counter[str] = field(default_factory=Counter)
 
     async def submit(self) -> None:
@@ -410,14 +410,14 @@ class Submission:
     async def _wait(self, seconds: float | None) -> None:
         """Until something changed, or `seconds` have passed. Registered at once, so that no change is missed."""
         changed: asyncio.Future[None] = asyncio.get_running_loop().create_future()
-        self._waiters.add(changed)
+        self._waiters[changed] = None
         waits: set[asyncio.Future[None]] = {changed}
         if seconds is not None:
             waits.add(asyncio.ensure_future(self.clock.sleep(max(seconds, 0.0))))
         try:
             await asyncio.wait(waits, return_when=asyncio.FIRST_COMPLETED)
         finally:
-            self._waiters.discard(changed)
+            self._waiters.pop(changed, None)
             for wait in waits:
                 wait.cancel()
 
