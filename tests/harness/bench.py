@@ -1,0 +1,98 @@
+"""Bench: a sandbox process, files to import, and what can be asked of both from outside."""
+
+import csv
+import json
+import os
+import subprocess
+import sys
+from collections import Counter
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+from urllib.request import urlopen
+
+HEADINGS = ("External ID", "Queue", "Priority", "Type", "Description")
+LIFE_S = 0.01
+"""Seconds of each state of a task's life in `QUICK`."""
+QUICK = "unique = false\nindex_lag_s = 0.05\n[limit]\ncalls = 0\n[life]\n" + "".join(
+    f"{state} = [{LIFE_S}, {LIFE_S}]\n"
+    for state in ("queued", "assigned", "accepted", "working", "wrapup", "closed", "cancelled")
+)
+"""A scenario: no uniqueness, a short lag, no limit, tasks that are closed within a moment."""
+
+
+@dataclass(frozen=True, slots=True)
+class World:
+    """A sandbox process, by its greeting."""
+
+    greeting: Mapping[str, Any]
+
+    def environment(self, state: Path) -> dict[str, str]:
+        """What tells an importer where the sandbox is, and where its own state is."""
+        return {
+            "GENESYS_API_URL": self.greeting["api_url"],
+            "GENESYS_LOGIN_URL": self.greeting["login_url"],
+            "GENESYS_CLIENT_ID": self.greeting["client_id"],
+            "GENESYS_CLIENT_SECRET": self.greeting["client_secret"],
+            "IMPORTER_INDEX_LAG": "300ms",
+            "IMPORTER_STATE_DIR": str(state),
+        }
+
+    def journal(self) -> dict[str, Any]:
+        """What the sandbox knows."""
+        with urlopen(self.greeting["api_url"] + "/sandbox/journal") as answer:
+            found: dict[str, Any] = json.load(answer)
+        return found
+
+    def tasks(self, prefix: str) -> Counter[str]:
+        """How many tasks there are for each external ID that begins so."""
+        names = (task["externalId"] for task in self.journal()["tasks"])
+        return Counter(name for name in names if name.startswith(prefix))
+
+
+@contextmanager
+def sandbox(folder: Path, scenario: str = QUICK) -> Iterator[World]:
+    """A sandbox process; it ends with the block."""
+    file = folder / "scenario.toml"
+    file.write_text(scenario, encoding="utf-8")
+    command = [sys.executable, "-m", "importer.sandbox", "--seed", "7", "--scenario", str(file)]
+    with subprocess.Popen(command, stdout=subprocess.PIPE, text=True, env=clean_environment()) as process:
+        try:
+            assert process.stdout is not None
+            yield World(json.loads(process.stdout.readline()))
+        finally:
+            process.kill()
+
+
+def clean_environment() -> dict[str, str]:
+    """This process's environment without what tells an importer or a sandbox anything."""
+    told = ("GENESYS", "IMPORTER_", "SANDBOX_")
+    return {name: value for name, value in os.environ.items() if not name.startswith(told)}
+
+
+def external_ids(prefix: str, rows: int) -> list[str]:
+    return [f"{prefix}{number:03}" for number in range(1, rows + 1)]
+
+
+def write_rows(path: Path, names: Sequence[str]) -> None:
+    """A CSV file with a good row for each external ID."""
+    with path.open("w", newline="", encoding="utf-8") as file:
+        writer = csv.writer(file)
+        writer.writerow(HEADINGS)
+        writer.writerows([name, "General Inquiry", "50", "email", f"Ticket {name}"] for name in names)
+
+
+def unbalanced(counts: Mapping[str, int], results: Path) -> str:
+    """What is wrong with a run's counts and its results.json; nothing, if the books balance."""
+    told = sum(number for name, number in counts.items() if name != "read")
+    if counts["read"] != told:
+        return f"{counts['read']} rows read, {told} told of"
+    body = json.loads(results.read_text("utf-8"))
+    if body["counts"] != counts:
+        return f"the screen says {counts}, {results.name} says {body['counts']}"
+    by_row = Counter(row["outcome"] for row in body["rows"])
+    if by_row != {name: number for name, number in counts.items() if number and name != "read"}:
+        return f"{results.name} counts {body['counts']}, its rows are {dict(by_row)}"
+    return ""
