@@ -46,6 +46,10 @@ class World:
             found: dict[str, Any] = json.load(answer)
         return found
 
+    def calls(self) -> int:
+        """How many calls came in so far."""
+        return sum(self.journal()["calls"].values())
+
     def tasks(self, prefix: str) -> Counter[str]:
         """How many tasks there are for each external ID that begins so."""
         names = (task["externalId"] for task in self.journal()["tasks"])

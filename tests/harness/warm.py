@@ -99,6 +99,11 @@ def warm() -> Iterator[Warm]:
             process.wait(60)
 
 
+def alive(process: int) -> bool:
+    """Whether a child that was started is still there."""
+    return Path(f"/proc/{process}").exists()
+
+
 def main() -> None:
     """The process that forks."""
     _warm_up()
