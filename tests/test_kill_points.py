@@ -3,7 +3,6 @@
 `KILL_SEED` repeats a series, `KILL_POINTS` sets how many points the nightly one has.
 """
 
-import json
 import os
 import random
 import time
@@ -17,9 +16,10 @@ from typing import Any
 
 import pytest
 
-from tests.harness.bench import World, external_ids, sandbox, unbalanced, write_rows
-from tests.harness.kills import STAGES, Kind, Point, counted, histogram, killed_at, missing, spread, stage_of
-from tests.harness.warm import Order, Warm, warm
+from tests.harness.bench import Place, World, sandbox, unbalanced
+from tests.harness.kills import STAGES, Kind, Point, counted, histogram, killed, spread, stage_of
+from tests.harness.trace import missing
+from tests.harness.warm import Warm, warm
 
 pytestmark = pytest.mark.skipif(bool(missing()), reason=missing())
 
@@ -28,9 +28,8 @@ WORKERS = 2
 CI_POINTS = 40
 WORLD_LASTS = 100
 """So many points share one sandbox."""
-RUN = ("run", "tasks.csv", "--yes", "--track", "closed", "--rate", "100/200ms", "--format", "json")
-RESUME = ("resume", "--rate", "100/200ms", "--format", "json")
-RUNS = ("runs", "--format", "json")
+RUN = ("run", "tasks.csv", "--yes", "--track", "closed", "--rate", "100/200ms")
+RESUME = ("resume", "--rate", "100/200ms")
 FIRST_KILL = Point(Kind("fdatasync", "ledger.sqlite-wal"), 16)
 """Where a run is killed whose `resume` is to be killed as well: some rows are created by then, some are on their way."""
 
@@ -61,70 +60,32 @@ class Series:
     missed: int = 0
 
 
-@dataclass(slots=True)
-class Place:
-    """A folder with a file to import and a state of its own, in a world that others use too."""
-
-    folder: Path
-    prefix: str
-    world: World
-    warm: Warm
-
-    @classmethod
-    def made(cls, folder: Path, world: World, warm: Warm) -> "Place":
-        folder.mkdir()
-        place = cls(folder, f"{folder.name}-", world, warm)
-        write_rows(folder / "tasks.csv", place.names)
-        return place
-
-    @property
-    def names(self) -> list[str]:
-        return external_ids(self.prefix, ROWS)
-
-    @property
-    def state(self) -> Path:
-        return self.folder / "state"
-
-    @property
-    def log(self) -> Path:
-        return self.folder / "trace"
-
-    def order(self, argv: tuple[str, ...]) -> Order:
-        return Order(argv, self.folder, self.world.environment(self.state))
-
-    def ends(self, argv: tuple[str, ...]) -> tuple[int, dict[str, Any]]:
-        """Exit code and JSON object of a command that nobody kills."""
-        code = self.warm.ends(self.order(argv))
-        return code, json.loads((self.folder / "out").read_text("utf-8") or "{}")
-
-    def killed(self, argv: tuple[str, ...], point: Point) -> bool:
-        return killed_at(self.warm, self.order(argv), self.log, self.state, point)
-
-    def _nothing_to_resume(self, fallen: Fallen) -> tuple[int, dict[str, Any]]:
-        """The results of a run that was done already; where none had been opened, the file is run again."""
-        known = self.ends(RUNS)[1]["runs"]
-        if not known:
-            return self.ends(RUN)
-        run = known[0]["run"]
-        found = {file.name for file in (self.folder / "reports" / f"run-{run}").glob("results.*")}
-        if found != {"results.json", "results.xlsx"}:
-            fallen.unreported = f"resume had nothing to do, and there is no more than {sorted(found)}"
-        return self.ends(("report", run, "--format", "json"))
-
-    def carried_on(self, fallen: Fallen) -> Fallen:
-        """Resumes, or runs the file where no run had been opened, and notes what is wrong then."""
-        code, body = self.ends(RESUME)
-        run = body["runs"][0] if body.get("runs") else None
-        if code == 0 and run is None:
-            code, run = self._nothing_to_resume(fallen)
-        if code != 0 or run is None or run["counts"]["created"] + run["counts"]["existing"] != ROWS:
-            fallen.not_settled = f"exit {code}: {run or body}, {(self.folder / 'err').read_text('utf-8')[-500:]}"
-            return fallen
-        fallen.unbalanced = unbalanced(run["counts"], Path(run["reports"]["results_json"]))
-        found = self.world.tasks(self.prefix)
-        if found != dict.fromkeys(self.names, 1):
-            fallen.not_once = f"tasks by external ID: {dict(found)}"
+def carried_on(place: Place, fallen: Fallen) -> Fallen:
+    """Resumes, or runs the file where no run had been opened, and notes what is wrong then."""
+    code, body = place.ends(*RESUME)
+    run = body["runs"][0] if body.get("runs") else None
+    if code == 0 and run is None:
+        code, run = _nothing_to_resume(place, fallen)
+    if code != 0 or run is None or run["counts"]["created"] + run["counts"]["existing"] != ROWS:
+        fallen.not_settled = f"exit {code}: {run or body}, {place.said[-500:]}"
         return fallen
+    fallen.unbalanced = unbalanced(run["counts"], Path(run["reports"]["results_json"]))
+    found = place.tasks()
+    if found != dict.fromkeys(place.names, 1):
+        fallen.not_once = f"tasks by external ID: {dict(found)}"
+    return fallen
+
+
+def _nothing_to_resume(place: Place, fallen: Fallen) -> tuple[int, dict[str, Any]]:
+    """The results of a run that was done already; where none had been opened, the file is run again."""
+    known = place.ends("runs")[1]["runs"]
+    if not known:
+        return place.ends(*RUN)
+    run = known[0]["run"]
+    found = {file.name for file in (place.folder / "reports" / f"run-{run}").glob("results.*")}
+    if found != {"results.json", "results.xlsx"}:
+        fallen.unreported = f"resume had nothing to do, and there is no more than {sorted(found)}"
+    return place.ends("report", run)
 
 
 @dataclass(slots=True)
@@ -143,29 +104,29 @@ class Worker:
             self.worlds.close()
             self.world = self.worlds.enter_context(sandbox(self.folder))
         self.made += 1
-        return Place.made(self.folder / f"{self.folder.name}{self.made}", self.world, self.warm)
+        return Place.made(self.folder / f"{self.folder.name}{self.made}", self.world, self.warm, ROWS)
 
     def falls(self, command: str, point: Point) -> Fallen | None:
         """Kills at a point and carries on; None where the importer did not die there."""
         place = self.place()
         if command == "resume":
-            if not place.killed(RUN, FIRST_KILL):
+            if not killed(place, RUN, FIRST_KILL):
                 return None
-            hit = place.killed(RESUME, point)
+            hit = killed(place, RESUME, point)
         else:
-            hit = place.killed(RUN, point)
+            hit = killed(place, RUN, point)
         if not hit:
             return None
-        fallen = Fallen(command, point, stage_of(place.state, place.folder / "copy"))
-        return place.carried_on(fallen)
+        fallen = Fallen(command, point, stage_of(place))
+        return carried_on(place, fallen)
 
     def limits(self) -> dict[str, dict[Kind, int]]:
         """How far n goes, for each command."""
         clean = self.place()
-        by_command = {"run": counted(self.warm, clean.order(RUN), clean.log, clean.state)}
+        by_command = {"run": counted(clean, RUN)}
         halted = self.place()
-        assert halted.killed(RUN, FIRST_KILL)
-        by_command["resume"] = counted(self.warm, halted.order(RESUME), halted.log, halted.state)
+        assert killed(halted, RUN, FIRST_KILL)
+        by_command["resume"] = counted(halted, RESUME)
         return by_command
 
 

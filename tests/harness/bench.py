@@ -3,15 +3,20 @@
 import csv
 import json
 import os
+import shutil
+import sqlite3
 import subprocess
 import sys
+import tempfile
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 from urllib.request import urlopen
+
+from tests.harness.warm import Order, Warm
 
 HEADINGS = ("External ID", "Queue", "Priority", "Type", "Description")
 LIFE_S = 0.01
@@ -54,6 +59,74 @@ class World:
         """How many tasks there are for each external ID that begins so."""
         names = (task["externalId"] for task in self.journal()["tasks"])
         return Counter(name for name in names if name.startswith(prefix))
+
+
+@dataclass(frozen=True, slots=True)
+class Place:
+    """A folder with a file to import and a state of its own, in a world that others may use too."""
+
+    folder: Path
+    world: World
+    warm: Warm
+    rows: int
+
+    @classmethod
+    def made(cls, folder: Path, world: World, warm: Warm, rows: int) -> "Place":
+        """A new folder with `tasks.csv`; its external IDs begin with the folder's name."""
+        folder.mkdir(exist_ok=True)
+        place = cls(folder, world, warm, rows)
+        write_rows(folder / "tasks.csv", place.names)
+        return place
+
+    @property
+    def names(self) -> list[str]:
+        """The external IDs."""
+        return external_ids(f"{self.folder.name}-", self.rows)
+
+    @property
+    def state(self) -> Path:
+        """The state folder."""
+        return self.folder / "state"
+
+    @property
+    def log(self) -> Path:
+        """Where a tracer writes."""
+        return self.folder / "trace"
+
+    @property
+    def said(self) -> str:
+        """What the last command told a person, on standard error."""
+        return (self.folder / "err").read_text("utf-8")
+
+    def order(self, *argv: str, **limits: int) -> Order:
+        """A command that answers in JSON."""
+        return Order((*argv, "--format", "json"), self.folder, self.world.environment(self.state), limits)
+
+    def ends(self, *argv: str, **limits: int) -> tuple[int, dict[str, Any]]:
+        """Exit code and JSON object of a command, run to its end."""
+        code = self.warm.ends(self.order(*argv, **limits))
+        return code, self.answer()
+
+    def answer(self) -> dict[str, Any]:
+        """The JSON object that the last command printed; empty, if it printed none."""
+        found: dict[str, Any] = json.loads((self.folder / "out").read_text("utf-8") or "{}")
+        return found
+
+    def tasks(self) -> Counter[str]:
+        """How many tasks there are for each external ID of the file."""
+        return self.world.tasks(f"{self.folder.name}-")
+
+    def ledger(self, query: str) -> list[tuple[Any, ...]]:
+        """What a query finds in the ledger, nothing where there is none. Looks at a copy: opening a ledger changes it."""
+        with tempfile.TemporaryDirectory(dir=self.folder) as scratch:
+            for file in self.state.glob("ledger.sqlite*"):
+                if not file.name.endswith("-shm"):
+                    shutil.copy(file, scratch)
+            with closing(sqlite3.connect(Path(scratch) / "ledger.sqlite")) as ledger:
+                try:
+                    return ledger.execute(query).fetchall()
+                except sqlite3.OperationalError:  # the tables are not there yet
+                    return []
 
 
 @contextmanager

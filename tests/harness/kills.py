@@ -7,20 +7,16 @@ was killed and if the last thing that strace saw of some thread was just this ca
 answered.
 """
 
-import os
 import random
 import re
-import shutil
-import sqlite3
-import subprocess
 from collections import Counter
 from collections.abc import Iterator, Sequence
-from contextlib import closing
 from dataclasses import dataclass
 from pathlib import Path
 from typing import NamedTuple
 
-from tests.harness.warm import Order, Warm
+from tests.harness.bench import Place
+from tests.harness.trace import begun, traced
 
 CALLS = ("pwrite64", "fdatasync", "fsync", "write", "rename", "sendto", "sendmsg")
 KILLED = -9
@@ -60,49 +56,27 @@ class Point:
         return f"{self.kind} no. {self.n}"
 
 
-def missing() -> str:
-    """Why nothing can be traced here; nothing, if it can."""
-    if shutil.which("strace") is None:
-        return "strace is not installed"
-    tried = subprocess.run(["strace", "-o", os.devnull, "true"], capture_output=True, text=True, check=False)
-    return "" if tried.returncode == 0 else f"strace may not trace: {tried.stderr.strip().splitlines()[-1:]}"
-
-
-def traced(warm: Warm, order: Order, log: Path, *options: str) -> int:
-    """Runs a command under strace from its first call to its end; its exit code. The log is whole by then."""
-    process = warm.start(order)
-    command = ["strace", "-f", "-y", "-s", "0", "-o", str(log), "-p", str(process), *options]
-    with subprocess.Popen(command, stderr=subprocess.PIPE, text=True) as tracer:
-        assert tracer.stderr is not None
-        greeting = tracer.stderr.readline()
-        assert "attached" in greeting, greeting
-        warm.go()
-        code = warm.ended()
-        tracer.communicate(timeout=60)
-    return code
-
-
-def counted(warm: Warm, order: Order, log: Path, state: Path) -> dict[Kind, int]:
+def counted(place: Place, argv: Sequence[str]) -> dict[Kind, int]:
     """How often a thread of a clean run makes the calls of each kind, at most. The run must end well."""
-    code = traced(warm, order, log, "-e", "trace=" + ",".join(CALLS))
-    assert code == 0, (order.folder / "err").read_text("utf-8")
+    code = traced(place, argv, "-e", "trace=" + ",".join(CALLS))
+    assert code == 0, place.said
     seen: Counter[tuple[Kind, str]] = Counter()
-    for thread, call, path in begun(log):
+    for thread, call, path in begun(place.log):
         for kind in KINDS:
-            if kind.call == call and kind.file in ("", _name(path, state)):
+            if kind.call == call and kind.file in ("", path.removeprefix(f"{place.state}/")):
                 seen[kind, thread] += 1
     return {kind: max((n for (each, _), n in seen.items() if each == kind), default=0) for kind in KINDS}
 
 
-def killed_at(warm: Warm, order: Order, log: Path, state: Path, point: Point) -> bool:
+def killed(place: Place, argv: Sequence[str], point: Point) -> bool:
     """Runs a command and kills it at a point; whether it died there."""
     kind = point.kind
     options = ["-e", f"trace={kind.call}", "-e", f"inject={kind.call}:signal=SIGKILL:when={point.n}"]
     if kind.file:
-        options += ["-P", str(state / kind.file)]
-    code = traced(warm, order, log, *options)
-    times = Counter(thread for thread, call, path in begun(log) if call == kind.call)
-    return code == KILLED and point.n in times.values() and _unanswered(log, kind.call)
+        options += ["-P", str(place.state / kind.file)]
+    code = traced(place, argv, *options)
+    times = Counter(thread for thread, call, _ in begun(place.log) if call == kind.call)
+    return code == KILLED and point.n in times.values() and _unanswered(place.log, kind.call)
 
 
 def spread(limits: dict[Kind, int], points: int, rng: random.Random) -> Iterator[Point]:
@@ -121,33 +95,15 @@ def spread(limits: dict[Kind, int], points: int, rng: random.Random) -> Iterator
         yield Point(kind, 1 + rng.randrange(limits[kind]))
 
 
-def stage_of(state: Path, scratch: Path) -> str:
-    """How far the run had come, by what its ledger holds. Looks at a copy: opening a ledger changes it."""
-    scratch.mkdir()
-    for file in state.glob("ledger.sqlite*"):
-        if not file.name.endswith("-shm"):
-            shutil.copy(file, scratch)
-    try:
-        with closing(sqlite3.connect(scratch / "ledger.sqlite")) as ledger:
-            runs = ledger.execute("SELECT state FROM runs ORDER BY no DESC").fetchall()
-            rows = ledger.execute("SELECT stage, attempts FROM rows").fetchall()
-    except sqlite3.OperationalError:  # the tables are not there yet
-        return STAGES[0]
-    finally:
-        shutil.rmtree(scratch)
+def stage_of(place: Place) -> str:
+    """How far the run had come, by what its ledger holds."""
+    runs = place.ledger("SELECT state FROM runs ORDER BY no DESC")
+    rows = place.ledger("SELECT stage, attempts FROM rows")
     if not runs or not any(attempts for _, attempts in rows):
         return STAGES[0]
     if any(stage in ("ready", "sending", "doubt", "unknown") for stage, _ in rows):
         return STAGES[1]
     return STAGES[2] if runs[0][0] == "open" else STAGES[3]
-
-
-def begun(log: Path) -> Iterator[tuple[str, str, str]]:
-    """Thread, call and path of each call that strace saw begin."""
-    for line in log.read_text("utf-8", "replace").splitlines():
-        found = re.match(r"(\d+) +(\w+)\((?:\d+<(.*?)>)?", line)
-        if found:
-            yield found[1], found[2], found[3] or ""
 
 
 def histogram(fallen: Sequence[tuple[str, str, str]]) -> list[str]:
@@ -171,7 +127,3 @@ def _unanswered(log: Path, call: str) -> bool:
             rf"^\d+ +(?:{call}\(|<\.\.\. {call} resumed>).*= \?$|^\d+ +{call}\(.*<unfinished \.\.\.>$", text, re.M
         )
     )
-
-
-def _name(path: str, state: Path) -> str:
-    return path.removeprefix(f"{state}/")
