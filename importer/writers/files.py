@@ -1,5 +1,6 @@
 """Draft: a report being written. It appears under its name whole and durable, or not at all."""
 
+import errno
 import os
 import tempfile
 from collections.abc import Iterator
@@ -8,6 +9,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import BinaryIO
 
+HELD = (errno.EACCES, errno.EPERM, errno.EBUSY, errno.ETXTBSY)
+"""What renaming over a file says that another program holds."""
 TRIES = 99
 """How many other names are tried where a file is held open by another program."""
 
@@ -58,8 +61,10 @@ def _renamed(temporary: Path, path: Path) -> Path:
         name = path if number == 1 else path.with_name(f"{path.stem} ({number}){path.suffix}")
         try:
             temporary.replace(name)
-        except PermissionError:
-            if number == TRIES or not name.exists():  # it is not the file that is held, it is the folder
+        except OSError as problem:
+            if (
+                problem.errno not in HELD or number == TRIES or not name.exists()
+            ):  # then it is not the file that is held
                 raise
         else:
             return name

@@ -3,8 +3,9 @@
     python -m tests.harness.clerk ledger PATH    `created N` once the ledger has recorded the answer for row N
     python -m tests.harness.clerk reports PATH   `report N` once the N-th version of the report is written
     python -m tests.harness.clerk plain PATH SYNCHRONOUS    `row N` once plain SQLite has committed row N
+    python -m tests.harness.clerk stubborn PATH    `row N` or `failed N` for each of some claims, whatever became of the last
 
-It ends when it cannot write any more.
+All but the stubborn one end when they cannot write any more.
 """
 
 import asyncio
@@ -23,6 +24,7 @@ from tests.ledgers.conftest import plan_row, run_record
 
 ROWS = 2000
 WORKERS = 8
+FEW = 30
 REPORT = "results.json"
 
 
@@ -33,6 +35,8 @@ def main() -> None:
         match what:
             case "ledger":
                 asyncio.run(_ledger(Path(path)))
+            case "stubborn":
+                asyncio.run(_stubborn(Path(path)))
             case "reports":
                 _reports(Path(path))
             case "plain":
@@ -65,6 +69,18 @@ async def _ledger(path: Path) -> None:
     async with asyncio.TaskGroup() as group:
         for _ in range(WORKERS):
             group.create_task(work())
+
+
+async def _stubborn(path: Path) -> None:
+    book = SqliteLedger(path)
+    rows = (RunRow(plan_row(number), f'{{"n":{number}}}') for number in range(FEW))
+    book.open_run(run_record("run-1", "plan-1"), rows)
+    for entry in await book.entries("run-1", [Stage.READY], -1, FEW):
+        try:
+            await book.claim(entry)
+            _safe(f"row {entry.position}")
+        except LedgerError:
+            _safe(f"failed {entry.position}")
 
 
 def _reports(folder: Path) -> None:

@@ -38,3 +38,14 @@ def begun(log: Path) -> Iterator[tuple[str, str, str]]:
         found = re.match(r"(\d+) +(\w+)\((?:\d+<(.*?)>)?", line)
         if found:
             yield found[1], found[2], found[3] or ""
+
+
+def fault(call: str, error: str, when: str, *paths: Path) -> list[str]:
+    """Options: the calls of this name, on these files if any are given, fail. `when` is `3`, `3+` or `3..5`, per thread."""
+    options = ["-e", f"trace={call}", "-e", f"inject={call}:error={error}:when={when}"]
+    return options + [word for path in paths for word in ("-P", str(path))]
+
+
+def injected(log: Path) -> int:
+    """How many calls were made to fail."""
+    return log.read_text("utf-8", "replace").count("(INJECTED)")
