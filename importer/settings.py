@@ -59,8 +59,12 @@ DEFAULTS: dict[str, Any] = {
     "out": "reports",
     "state_dir": None,
     "timeout": "30s",
+    "longest_wait": "5m",
+    "outage_wait": "5m",
+    "canary": 0,
+    "max_failures": None,
 }
-SANDBOX_DEFAULTS: dict[str, Any] = {"rate": "100/s", "index_lag": "5s"}
+SANDBOX_DEFAULTS: dict[str, Any] = {"rate": "100/s", "index_lag": "5s", "outage_wait": "1m"}
 """The built-in sandbox's own figures, so that a rehearsal does not take an evening."""
 
 ENVIRONMENT = {
@@ -72,7 +76,7 @@ ENVIRONMENT = {
         name: (f"IMPORTER_{name.upper()}",)
         for name in (
             "target", "rate", "concurrency", "index_lag", "track", "track_for", "audit", "require_approval", "sandbox",
-            "map", "out", "state_dir", "timeout",
+            "map", "out", "state_dir", "timeout", "longest_wait", "outage_wait", "canary", "max_failures",
         )
     },
 }  # fmt: skip
@@ -132,6 +136,24 @@ class Settings:
         if not re.fullmatch("[0-9]{1,3}", text) or not 1 <= int(text) <= 100:
             raise _wrong("concurrency", value, "Give a whole number from 1 to 100.")
         return int(text)
+
+    @property
+    def canary(self) -> int:
+        """So many rows must be created before the rest is sent; 0: none."""
+        value = self.values["canary"]
+        if not re.fullmatch("[0-9]{1,6}", str(value.value)):
+            raise _wrong("canary", value, "Give a number of rows, such as 5.")
+        return int(value.value)
+
+    def max_failures(self, rows: int) -> int | None:
+        """More failed rows than that stop a run of so many rows; None: any number. `5` or `2%`."""
+        value = self.values["max_failures"]
+        if value.value is None:
+            return None
+        match = re.fullmatch(r"([0-9]{1,9})( ?%)?", str(value.value).strip())
+        if match is None or (match[2] and int(match[1]) > 100):
+            raise _wrong("max_failures", value, "Give a number of rows or a share, such as 20 or 5%.")
+        return rows * int(match[1]) // 100 if match[2] else int(match[1])
 
     def seconds(self, name: str) -> float:
         """A duration in seconds."""

@@ -19,6 +19,7 @@ from importer.settings import Settings
 
 if TYPE_CHECKING:
     from importer.core.plan import Environment
+    from importer.flow.lease import Who
     from importer.ledgers.lock import SubmissionLock
     from importer.ledgers.plans import PlanFolder
     from importer.ports import Clock, Ledger, Target
@@ -91,6 +92,14 @@ def submission_lock(settings: Settings) -> "SubmissionLock":
     return SubmissionLock(settings.state_dir / "locks", hashlib.sha256(key.encode()).hexdigest()[:16])
 
 
+def who() -> "Who":
+    """This process, as leases know it."""
+    from importer.flow.lease import Who
+    from importer.machine import is_gone, myself
+
+    return Who(myself(), is_gone)
+
+
 def preparer() -> str:
     """Who sits in front of the screen, as the system knows it."""
     try:
@@ -133,16 +142,18 @@ def _connection(
 ) -> Iterator[Connection]:
     import asyncio
 
-    from importer.targets.exchange import Credentials, Endpoints, Exchange, Timeouts
+    from importer.machine import boot
+    from importer.targets.exchange import Credentials, Endpoints, Exchange
     from importer.targets.pace import CallLog, Rate, SharedPace
     from importer.targets.tasks import TasksTarget
+    from importer.targets.transport import HttpTransport, Timeouts
 
     time = clock()
     rate = Rate(*settings.rate)
-    calls = CallLog(settings.state_dir / "pace.sqlite", f"{environment.origin}|{client_id}", rate)
-    pace = SharedPace(calls, rate, time)
-    timeouts = Timeouts(total_s=settings.seconds("timeout"))
-    exchange = Exchange(Endpoints(api_url, login_url), Credentials(client_id, secret), pace, time, timeouts)
+    calls = CallLog(settings.state_dir / "pace.sqlite", f"{environment.origin}|{client_id}", rate, boot())
+    pace = SharedPace(calls, rate, time, settings.seconds("longest_wait"))
+    transport = HttpTransport(Timeouts(total_s=settings.seconds("timeout")))
+    exchange = Exchange(Endpoints(api_url, login_url), Credentials(client_id, secret), pace, time, transport)
     target = TasksTarget(exchange)
     try:
         with asyncio.Runner() as runner:

@@ -17,6 +17,10 @@ if TYPE_CHECKING:
     from importer.wiring import Connection
 
 
+STOPS = ("timeout", "longest_wait", "outage_wait", "canary", "max_failures")
+"""Settings that say when a run stops: kept with it, as those of its pace."""
+
+
 def run(source: str, asked: Asked, flags: Table[str, Any], profile: str | None, format_: str, *, yes: bool) -> int:
     """`importer run PLAN` and `importer run FILE`."""
     began = time.monotonic()
@@ -26,6 +30,7 @@ def run(source: str, asked: Asked, flags: Table[str, Any], profile: str | None, 
         )
         if is_file:
             _may_run_file(desk, yes=yes)
+        desk.book.trusted()
         with desk.early:
             # From the very start, so that a second one ends at once; given back when everything is sent.
             desk.early.enter_context(desk.lock.held(f"importer run {source}"))
@@ -130,7 +135,8 @@ def open_run(desk: Desk, preview: Preview, approval: Approval | None, connection
     run_id = next(name for name in (stem, *(f"{stem}-{n}" for n in range(2, 1000))) if name not in taken)
     settings = desk.settings
     kept: dict[str, object] = {
-        name: settings.given(name) for name in ("rate", "concurrency", "index_lag", "track", "track_for", "audit")
+        name: settings.given(name)
+        for name in ("rate", "concurrency", "index_lag", "track", "track_for", "audit", *STOPS)
     }
     out = str(Path(settings.text("out")).absolute())
     rows = plans(settings).find(about.plan).rows()

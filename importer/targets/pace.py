@@ -12,11 +12,12 @@ import sqlite3
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
+from datetime import timedelta
 from pathlib import Path
 
 from aiolimiter import AsyncLimiter
 
-from importer.core.errors import TargetDown
+from importer.core.errors import LongWait
 from importer.folders import private_folder
 from importer.ports import Clock
 
@@ -35,6 +36,7 @@ CREATE TABLE IF NOT EXISTS calls (
 );
 CREATE INDEX IF NOT EXISTS calls_by_end ON calls (client, ended);
 CREATE TABLE IF NOT EXISTS gates (client TEXT PRIMARY KEY, until REAL NOT NULL);
+CREATE TABLE IF NOT EXISTS boots (client TEXT PRIMARY KEY, boot TEXT NOT NULL);
 """
 
 
@@ -52,12 +54,15 @@ class Rate:
 class CallLog:
     """The calls of one OAuth client in a small SQLite file: short locked transactions, no fsync, wall-clock times.
 
-    A file that cannot be read is made anew: the worst case is one window's worth of calls too many after a crash.
+    A file that cannot be read is made anew. Then, and after another start of the system (a power loss may have taken calls from the
+    file), whatever was called before counts as a full window of the cap.
     """
 
-    def __init__(self, path: Path, client: str, rate: Rate) -> None:
+    def __init__(self, path: Path, client: str, rate: Rate, boot: str = "") -> None:
         self._client = client
         self._rate = rate
+        self._boot = boot
+        self._unclean = False
         private_folder(path.parent)
         try:
             self._connection = self._open(path)
@@ -67,6 +72,11 @@ class CallLog:
             for each in (path, path.with_name(path.name + "-wal"), path.with_name(path.name + "-shm")):
                 each.unlink(missing_ok=True)
             self._connection = self._open(path)
+            self._unclean = True
+        if boot:
+            known = self._connection.execute("SELECT boot FROM boots WHERE client = ?", (client,)).fetchone()
+            self._unclean = self._unclean or (known is not None and known[0] != boot)
+            self._connection.execute("INSERT OR REPLACE INTO boots VALUES (?, ?)", (client, boot))
 
     @staticmethod
     def _open(path: Path) -> sqlite3.Connection:
@@ -91,6 +101,7 @@ class CallLog:
         """The number of an admitted call and 0; or 0 and the seconds to wait before asking again."""
         self._connection.execute("BEGIN IMMEDIATE")
         try:
+            self._fill(now)
             wait = self._wait(now)
             if wait > 0:
                 return 0, wait
@@ -100,6 +111,13 @@ class CallLog:
             return cursor.lastrowid or 0, 0.0
         finally:
             self._connection.execute("COMMIT")
+
+    def _fill(self, now: float) -> None:
+        """After an unclean stop: as if a whole window's calls had ended just now."""
+        if self._unclean:
+            self._unclean = False
+            ended = [(self._client, 0, now, now)] * self._rate.calls
+            self._connection.executemany("INSERT INTO calls (client, process, began, ended) VALUES (?, ?, ?, ?)", ended)
 
     def _wait(self, now: float) -> float:
         gate = self.gate()
@@ -165,10 +183,18 @@ class CallLog:
 class SharedPace:
     """See ports.Pace. The mutable state is the call log's file, the limiter's level, and the order of waiters."""
 
-    def __init__(self, log: CallLog, rate: Rate, clock: Clock, longest_wait_s: float = 300.0) -> None:
+    def __init__(
+        self,
+        log: CallLog,
+        rate: Rate,
+        clock: Clock,
+        longest_wait_s: float = 300.0,
+        chance: random.Random | None = None,
+    ) -> None:
         self._log = log
         self._clock = clock
         self._longest_wait_s = longest_wait_s
+        self._chance = chance or random.Random()
         burst = min(BURST, rate.calls)
         self._spacing = AsyncLimiter(burst, burst * rate.window_s / rate.calls)
         self._turn = asyncio.Lock()  # waiters go in the order in which they came
@@ -193,7 +219,7 @@ class SharedPace:
                 if number:
                     return number
                 if wait_s > self._longest_wait_s * (1 + JITTER) and self._log.gate() > self._now():
-                    raise _long_wait(wait_s)
+                    raise self._long_wait(wait_s)
                 await self._clock.sleep(wait_s)
 
     def throttled(self, wait_s: float) -> None:
@@ -201,14 +227,21 @@ class SharedPace:
         if wait_s > self._longest_wait_s:
             wait_s = min(wait_s, WAIT_MOST_S)
             self._log.shut(self._now() + wait_s)
-            raise _long_wait(wait_s)
-        self._log.shut(self._now() + wait_s * (1 + JITTER * random.random()))
+            raise self._long_wait(wait_s)
+        self._log.shut(self._now() + wait_s * (1 + JITTER * self._chance.random()))
 
     def told(self, allowed: int, count: int, reset_s: float) -> None:
         # Only calls that are not in our own log can make the server's count larger than ours: someone else uses the
         # limit too. Our own calls are paced by the log already; obeying the header for them would waste the window.
         if count >= allowed and count > self._log.counted() and 0 < reset_s <= self._longest_wait_s:
             self._log.shut(self._now() + reset_s)
+
+    def _long_wait(self, wait_s: float) -> LongWait:
+        until = self._clock.now() + timedelta(seconds=wait_s)
+        return LongWait(
+            f"The target asks to wait until {until:%Y-%m-%d %H:%M:%S} UTC ({wait_s / 60:.0f} minutes).",
+            "Nothing is lost. Run importer resume after that time.",
+        )
 
     def _now(self) -> float:
         return self._clock.now().timestamp()
@@ -223,11 +256,6 @@ class GrantedSlot:
 
     def unused(self) -> None:
         self.used = False
-
-
-def _long_wait(wait_s: float) -> TargetDown:
-    minutes = f"{wait_s / 60:.0f} minutes"
-    return TargetDown(f"The target asks to wait {minutes} (429).", "Run importer resume after that time.")
 
 
 def _alive(process: int) -> bool:
