@@ -29,6 +29,7 @@ CI_POINTS = 40
 WORLD_LASTS = 100
 """So many points share one sandbox."""
 RUN = ("run", "tasks.csv", "--yes", "--track", "closed", "--rate", "100/200ms")
+CAP = (100, 0.2)
 RESUME = ("resume", "--rate", "100/200ms")
 FIRST_KILL = Point(Kind("fdatasync", "ledger.sqlite-wal"), 16)
 """Where a run is killed whose `resume` is to be killed as well: some rows are created by then, some are on their way."""
@@ -43,6 +44,7 @@ class Fallen:
     stage: str
     not_settled: str = ""
     not_once: str = ""
+    objections: str = ""
     unbalanced: str = ""
     unreported: str = ""
 
@@ -70,6 +72,7 @@ def carried_on(place: Place, fallen: Fallen) -> Fallen:
         fallen.not_settled = f"exit {code}: {run or body}, {place.said[-500:]}"
         return fallen
     fallen.unbalanced = unbalanced(run["counts"], Path(run["reports"]["results_json"]))
+    fallen.objections = "; ".join(place.violations(run["reports"], CAP))
     found = place.tasks()
     if found != dict.fromkeys(place.names, 1):
         fallen.not_once = f"tasks by external ID: {dict(found)}"
@@ -202,6 +205,11 @@ def test_kill_anywhere_is_carried_on_to_the_end(series: Series) -> None:
 def test_kill_anywhere_makes_each_task_once(series: Series) -> None:
     """However a run was killed, there is exactly one task for each external ID in the end."""
     assert [f"{each}: {each.not_once}" for each in series.fallen if each.not_once] == []
+
+
+def test_kill_anywhere_leaves_nothing_for_the_referee(series: Series) -> None:
+    """Journal, ledger, both reports and the printed counts agree, the cap held, every resend was the same bytes."""
+    assert [f"{each}: {each.objections}" for each in series.fallen if each.objections] == []
 
 
 def test_kill_anywhere_leaves_the_books_balanced(series: Series) -> None:

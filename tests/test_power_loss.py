@@ -19,9 +19,10 @@ import pytest
 
 from importer.core.stages import Stage
 from importer.ledgers.sqlite import SqliteLedger
-from tests.harness.bench import World, clean_environment, external_ids, sandbox, unbalanced, write_rows
+from tests.harness.bench import World, external_ids, sandbox, unbalanced
 from tests.harness.clerk import REPORT, ROWS, report_text
 from tests.harness.power import Disk, disk, missing
+from tests.harness.scene import clean_environment, write_rows
 from tests.harness.warm import ROOT, Order, Warm, alive, warm
 
 pytestmark = pytest.mark.skipif(bool(missing()), reason=missing())

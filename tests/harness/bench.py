@@ -1,24 +1,22 @@
 """Bench: a sandbox process, files to import, and what can be asked of both from outside."""
 
-import csv
 import json
-import os
 import shutil
 import sqlite3
 import subprocess
 import sys
 import tempfile
 from collections import Counter
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping
 from contextlib import closing, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
-from urllib.request import urlopen
 
+from tests.harness import referee
+from tests.harness.scene import clean_environment, write_rows
 from tests.harness.warm import Order, Warm
 
-HEADINGS = ("External ID", "Queue", "Priority", "Type", "Description")
 LIFE_S = 0.01
 """Seconds of each state of a task's life in `QUICK`."""
 QUICK = "unique = false\nindex_lag_s = 0.05\n[limit]\ncalls = 0\n[life]\n" + "".join(
@@ -33,6 +31,7 @@ class World:
     """A sandbox process, by its greeting."""
 
     greeting: Mapping[str, Any]
+    facts: Path  # the journal of what really happened
 
     def environment(self, state: Path) -> dict[str, str]:
         """What tells an importer where the sandbox is, and where its own state is."""
@@ -45,20 +44,17 @@ class World:
             "IMPORTER_STATE_DIR": str(state),
         }
 
-    def journal(self) -> dict[str, Any]:
-        """What the sandbox knows."""
-        with urlopen(self.greeting["api_url"] + "/sandbox/journal") as answer:
-            found: dict[str, Any] = json.load(answer)
-        return found
-
     def calls(self) -> int:
         """How many calls came in so far."""
-        return sum(self.journal()["calls"].values())
+        return self.facts.read_bytes().count(b'"kind":"arrived"')
 
     def tasks(self, prefix: str) -> Counter[str]:
-        """How many tasks there are for each external ID that begins so."""
-        names = (task["externalId"] for task in self.journal()["tasks"])
-        return Counter(name for name in names if name.startswith(prefix))
+        """How many tasks were made for each external ID that begins so."""
+        lines = self.facts.read_bytes().splitlines()
+        made = (
+            json.loads(line)["external_id"] for line in lines if b'"kind":"committed"' in line and line.endswith(b"}")
+        )
+        return Counter(name for name in made if name.startswith(prefix))
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,12 +65,13 @@ class Place:
     world: World
     warm: Warm
     rows: int
+    before: int  # bytes that the world's journal had when this place was made
 
     @classmethod
     def made(cls, folder: Path, world: World, warm: Warm, rows: int) -> "Place":
         """A new folder with `tasks.csv`; its external IDs begin with the folder's name."""
         folder.mkdir(exist_ok=True)
-        place = cls(folder, world, warm, rows)
+        place = cls(folder, world, warm, rows, world.facts.stat().st_size)
         write_rows(folder / "tasks.csv", place.names)
         return place
 
@@ -116,6 +113,19 @@ class Place:
         """How many tasks there are for each external ID of the file."""
         return self.world.tasks(f"{self.folder.name}-")
 
+    def violations(self, reports: Mapping[str, str], cap: tuple[int, float]) -> list[str]:
+        """What the referee finds after the last command, given its reports. Nobody else may have used the world since."""
+        with self.world.facts.open("rb") as file:
+            start = file.readline()
+            file.seek(max(self.before, len(start)))
+            journal = self.folder / "journal.jsonl"
+            journal.write_bytes(start + file.read())
+        evidence = referee.gathered(
+            [journal], self.state / "ledger.sqlite", [Path(reports["results_json"])], [Path(reports["results_xlsx"])],
+            [self.folder / "out"], cap=cap, rows=self.rows,
+        )  # fmt: skip
+        return referee.violations(evidence)
+
     def ledger(self, query: str) -> list[tuple[Any, ...]]:
         """What a query finds in the ledger, nothing where there is none. Looks at a copy: opening a ledger changes it."""
         with tempfile.TemporaryDirectory(dir=self.folder) as scratch:
@@ -134,31 +144,20 @@ def sandbox(folder: Path, scenario: str = QUICK) -> Iterator[World]:
     """A sandbox process; it ends with the block."""
     file = folder / "scenario.toml"
     file.write_text(scenario, encoding="utf-8")
+    facts = folder / "journal.jsonl"
+    facts.unlink(missing_ok=True)
     command = [sys.executable, "-m", "importer.sandbox", "--seed", "7", "--scenario", str(file)]
+    command += ["--journal", str(facts)]
     with subprocess.Popen(command, stdout=subprocess.PIPE, text=True, env=clean_environment()) as process:
         try:
             assert process.stdout is not None
-            yield World(json.loads(process.stdout.readline()))
+            yield World(json.loads(process.stdout.readline()), facts)
         finally:
             process.kill()
 
 
-def clean_environment() -> dict[str, str]:
-    """This process's environment without what tells an importer or a sandbox anything."""
-    told = ("GENESYS", "IMPORTER_", "SANDBOX_")
-    return {name: value for name, value in os.environ.items() if not name.startswith(told)}
-
-
 def external_ids(prefix: str, rows: int) -> list[str]:
     return [f"{prefix}{number:03}" for number in range(1, rows + 1)]
-
-
-def write_rows(path: Path, names: Sequence[str]) -> None:
-    """A CSV file with a good row for each external ID."""
-    with path.open("w", newline="", encoding="utf-8") as file:
-        writer = csv.writer(file)
-        writer.writerow(HEADINGS)
-        writer.writerows([name, "General Inquiry", "50", "email", f"Ticket {name}"] for name in names)
 
 
 def unbalanced(counts: Mapping[str, int], results: Path) -> str:

@@ -18,9 +18,9 @@ from pathlib import Path
 from importer.core.errors import LedgerError
 from importer.core.stages import Stage, advance
 from importer.ledgers.sqlite import SqliteLedger
-from importer.ports import Claimed, RunRow
+from importer.ports import RunRow
 from importer.writers.files import written
-from tests.ledgers.conftest import plan_row, run_record
+from tests.ledgers.conftest import AT, plan_row, run_record
 
 ROWS = 2000
 WORKERS = 8
@@ -59,8 +59,8 @@ async def _ledger(path: Path) -> None:
 
     async def work() -> None:
         for entry in entries:
-            claim = await book.claim(entry)
-            assert isinstance(claim, Claimed)
+            claim = await book.claim([entry], AT)
+            assert claim.call is not None
             _safe(f"claimed {entry.position}")
             sending = advance(entry, Stage.SENDING, attempts=entry.attempts + 1)
             await book.put(replace(advance(sending, Stage.CREATED), task_id=f"T-{entry.position}"))
@@ -77,7 +77,7 @@ async def _stubborn(path: Path) -> None:
     book.open_run(run_record("run-1", "plan-1"), rows)
     for entry in await book.entries("run-1", [Stage.READY], -1, FEW):
         try:
-            await book.claim(entry)
+            await book.claim([entry], AT)
             _safe(f"row {entry.position}")
         except LedgerError:
             _safe(f"failed {entry.position}")
