@@ -271,11 +271,14 @@ def sandbox(
         str | None, typer.Option("--scenario", help="calm, rate-limited, flaky, outage, or a TOML file.")
     ] = None,
     world: Annotated[Path | None, typer.Option("--world", help="A file that keeps the world.")] = None,
+    journal: Annotated[
+        Path | None, typer.Option("--journal", help="A file to which a line is added for all that really happens.")
+    ] = None,
 ) -> int:
     """Runs the built-in server that stands for Genesys Cloud; prints its address and credentials as one JSON line."""
     from importer.cli import doors
 
-    return doors.sandbox(port, seed, scenario, world)
+    return doors.sandbox(port, seed, scenario, world, journal)
 
 
 @app.command()
