@@ -64,6 +64,7 @@ DEFAULTS: dict[str, Any] = {
     "timeout": "30s",
     "longest_wait": "5m",
     "outage_wait": "5m",
+    "lease": "30s",
     "canary": 0,
     "max_failures": None,
     "ca_file": None,
@@ -81,7 +82,7 @@ ENVIRONMENT = {
         name: (f"IMPORTER_{name.upper()}",)
         for name in (
             "target", "rate", "concurrency", "index_lag", "track", "track_for", "audit", "require_approval", "sandbox",
-            "map", "out", "state_dir", "timeout", "longest_wait", "outage_wait", "canary", "max_failures",
+            "map", "out", "state_dir", "timeout", "longest_wait", "outage_wait", "lease", "canary", "max_failures",
             "ca_file",
         )
     },

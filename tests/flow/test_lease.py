@@ -9,18 +9,19 @@ import pytest
 from importer.core.errors import AlreadyRunning, LeaseLost
 from importer.core.lease import Holder
 from importer.core.stages import Stage
-from importer.flow.lease import LASTS_S, Leasing, Who
+from importer.flow.lease import Leasing, Who
 from importer.ledgers.sqlite import SqliteLedger
 from tests.flow.conftest import LAG_S, Office, ids
 
 FLIGHT_S = 35.0
+LASTS_S = 30.0
 FIRST = Holder("boot", "space", 101, "1")
 
 
 def leasing(office: Office, run: str, me: Holder, ledger: SqliteLedger | None = None) -> Leasing:
     """What takes the run for a process."""
     who = Who(me, lambda holder: holder in office.gone)
-    return Leasing(run, ledger or office.ledger, office.clock, who, FLIGHT_S, lambda _event, _numbers: None)
+    return Leasing(run, ledger or office.ledger, office.clock, who, FLIGHT_S, LASTS_S, lambda _event, _numbers: None)
 
 
 async def test_run_whose_holder_is_at_work_is_not_taken(office: Office) -> None:
