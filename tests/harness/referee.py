@@ -24,9 +24,11 @@ OUTCOMES = ("created", "existing", "failed", "unknown", "not_sent", "invalid", "
 OUTCOME_OF_STAGE = {"ready": "not_sent", "sending": "unknown", "doubt": "unknown"}
 """Outcomes of the stages that are not named like their outcome."""
 MARGIN_S = 0.5
-"""So long after a 429 a call may still arrive that was sent before its client knew of it."""
+"""So long after such an answer a call may still arrive that was sent before its client knew of it."""
 PROOFS = frozenset({400, 401, 403, 404, 409, 413, 415, 422, 429})
 """Answers to a POST which prove that nothing was done: its repeat is not one in doubt."""
+HOLDING = frozenset({429, 503})
+"""Answers whose Retry-After everybody waits for."""
 RESENDS_MOST = 2
 RETRY_MOST_S = 300.0
 """A longer Retry-After pauses the run; when it goes on is then a person's decision."""
@@ -236,7 +238,7 @@ def _cap_held(evidence: Evidence) -> Iterator[str]:
 
 
 def _nobody_early(evidence: Evidence) -> Iterator[str]:
-    """After a 429 with Retry-After nothing arrives until it has passed, but for what was on its way already."""
+    """After a 429 or 503 with Retry-After nothing arrives until it has passed, but for what was on its way already."""
     calls = sorted(evidence.calls, key=lambda call: call.arrived)
     for closed in calls:
         if closed.gate is None or closed.answered is None or not closed.sent:
@@ -350,9 +352,9 @@ def _calls(facts: Iterable[Mapping[str, Any]], process: int, start: Mapping[str,
 
 
 def _gate(fact: Mapping[str, Any], answered: float, wall: float) -> float | None:
-    """Until when a 429 closes the way, on the scale of `answered`; None where it says nothing that can be understood."""
+    """Until when an answer closes the way, on the scale of `answered`; None where it says nothing that can be understood."""
     header = fact["retry_after"]
-    if fact["status"] != 429 or header is None:
+    if fact["status"] not in HOLDING or header is None:
         return None
     if header.isascii() and header.isdigit():
         wait_s = float(header)
