@@ -48,7 +48,7 @@ Fact = dict[str, Any]
 def ran(tmp_path_factory: pytest.TempPathFactory) -> Scene:
     """A run that ended; its sandbox is gone, what both wrote is there."""
     folder = tmp_path_factory.mktemp("honest")
-    with scene(folder, WEATHER, ROWS, IMPORTER_INDEX_LAG="200ms") as real:
+    with scene(folder, WEATHER, ROWS, settings={"IMPORTER_INDEX_LAG": "200ms"}) as real:
         code, body = real.ends("run", "tasks.csv", "--yes", "--track", "none", "--rate", "50/s")
     assert (code, body["counts"]["created"]) == (0, ROWS)
     return real
