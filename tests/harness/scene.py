@@ -4,14 +4,14 @@ import csv
 import json
 import multiprocessing
 import os
+import signal
 import subprocess
 import sys
 from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
-from urllib.request import urlopen
 
 from tests.harness import referee
 
@@ -106,8 +106,17 @@ class Scene:
 
     def committed(self) -> int:
         """How many tasks the sandbox has."""
-        with urlopen(self.greeting["api_url"] + "/sandbox/journal") as answer:
-            return int(json.load(answer)["committed"])
+        return self.journal.read_bytes().count(b'{"kind":"committed"')
+
+    def killed(self, at: int, *arguments: str) -> bool:
+        """An importer process, killed with SIGKILL once the sandbox has `at` tasks; False where it ended before."""
+        with self.starts(*arguments) as process:
+            while self.committed() < at and process.poll() is None:
+                with suppress(subprocess.TimeoutExpired):
+                    process.wait(0.02)
+            process.send_signal(signal.SIGKILL)
+            process.communicate(timeout=PATIENCE_S)
+        return process.returncode == -signal.SIGKILL
 
 
 def _forks() -> "multiprocessing.context.ForkServerContext":
