@@ -6,6 +6,7 @@ the sandbox each exchange is a connection of its own. Knows HTTP only as far as 
 
 import asyncio
 import gzip
+import json
 import random
 import socket
 import struct
@@ -54,11 +55,18 @@ class Request:
     method: str
     path: str
     nth: int
+    body: bytes = b""
 
     @property
     def creates(self) -> bool:
         """Whether it is a POST of a task."""
         return (self.method, self.path) == ("POST", "/api/v2/tasks")
+
+    @property
+    def external_id(self) -> str:
+        """The external ID of the task that it creates."""
+        external_id: str = json.loads(self.body)["customAttributes"]["externalId"]
+        return external_id
 
 
 Plan = Callable[[Request], Trouble | None]
@@ -252,7 +260,7 @@ class Proxy:
         method, target, _ = request.partition(b"\r\n")[0].decode("latin-1").split(" ", 2)
         path = target.partition("?")[0]
         nth = sum((each.method, each.path) == (method, path) for each in self.requests) + 1
-        self.requests.append(Request(len(self.requests) + 1, method, path, nth))
+        self.requests.append(Request(len(self.requests) + 1, method, path, nth, request.partition(b"\r\n\r\n")[2]))
         return self.requests[-1]
 
 
