@@ -15,6 +15,7 @@ from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import AsyncExitStack, contextmanager, suppress
 from dataclasses import dataclass
+from functools import cache
 from typing import Literal, Self
 
 HOST = "127.0.0.1"
@@ -330,13 +331,19 @@ def _changed(answer: bytes, trouble: Trouble) -> bytes:
         case "garble":
             return garbled(answer, trouble.size, trouble.seconds)
         case "bomb":
-            return made(201, gzip.compress(bytes(trouble.size)), "Content-Encoding: gzip")
+            return made(201, packed(trouble.size), "Content-Encoding: gzip")
         case "huge":
             return made(201, b'{"padding":"' + b"x" * (trouble.size - 14) + b'"}')
         case "redirect":
             return made(trouble.status, b"", f"Location: {trouble.location}")
         case kind:
             raise AssertionError(kind)
+
+
+@cache
+def packed(size: int) -> bytes:
+    """So many zeros, packed."""
+    return gzip.compress(bytes(size))
 
 
 def garbled(data: bytes, size: int, where: float) -> bytes:
