@@ -73,6 +73,7 @@ class Timeline:
             self.is_held_up = True
             self._reach(self._elapsed_s + self._held_up[1])
             self.is_held_up = False
+            return  # what came meanwhile is ready now
         until = self._elapsed_s + STEP_S
         if idle_s != 0:
             ends = [self._elapsed_s + idle_s] if idle_s is not None else []

@@ -17,6 +17,8 @@ CLEARS_AFTER = 6
 """So many lives after the last death the weather clears; what is not settled in three more never will be."""
 LIVES_MORE = 3
 A_PERSON_WAITS_S = 45.0
+HELD_UP_MOST = 3
+"""So many lives of a voyage stand still for a while, where one does."""
 
 
 @dataclass(slots=True)
@@ -88,7 +90,8 @@ def _lives(machine: Machine, ending: Ending | None) -> bool:
     site.note(f"process {process.number} begins")
     try:
         dies_at = ending.n if ending is not None and not by_write else None
-        problem = site.timeline.runs(_carries_on(process), dies_at=dies_at, held_up=site.weather.held_up)
+        held_up = site.weather.held_up if process.number <= HELD_UP_MOST else None
+        problem = site.timeline.runs(_carries_on(process), dies_at=dies_at, held_up=held_up)
     except Died:
         assert ending is not None
         process.ends()
