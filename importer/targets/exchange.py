@@ -200,8 +200,7 @@ class Exchange:
                     f"The target refused a token that was just renewed (401: {reply.problem}).",
                     "Check the OAuth client in Genesys Cloud: it may have been deleted or disabled.",
                 )
-            claim = None  # the row is claimed already; 401 means that nothing was done
-            await self._renewed(token)
+            await self._renewed(token)  # 401 means that nothing was done; `claim` is asked again before the second call
         raise AssertionError
 
     async def _once(self, request: Request, claim: Claiming | None = None) -> Reply | Lost | NotDone | None:
