@@ -53,6 +53,8 @@ def test_help_lists_the_exit_codes(importer: Shell) -> None:
         "preview",
         "run",
         "resume",
+        "reconcile",
+        "ledger",
         "track",
         "report",
         "status",
