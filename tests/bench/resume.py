@@ -38,12 +38,14 @@ def main(rows: int) -> int:
         first_s = min(each["monotonic"] for each in facts(place, "arrived") if each["monotonic"] > began) - began
         posts = Counter(each["external_id"] for each in facts(place, "read"))
         found = referee.violations(place.evidence())
-    print(f"{rows:,} rows; killed after {sent:.1f} s; resumed with exit code {code}: {body['runs'][0]['counts']}")
-    print(f"first call {first_s:.2f} s after the start of importer resume (asked: 2 s)")
-    print(
-        f"external IDs that were sent more than once: {sum(count > 1 for count in posts.values())} (at most what was in flight)"
-    )
-    print("referee: " + ("; ".join(found) or "nothing lost, nothing twice"))
+    twice = sum(count > 1 for count in posts.values())
+    for line in (
+        f"{rows:,} rows; killed after {sent:.1f} s; resumed with exit code {code}: {body['runs'][0]['counts']}",
+        f"first call {first_s:.2f} s after the start of importer resume (asked: 2 s)",
+        f"external IDs that were sent more than once: {twice} (at most what was in flight)",
+        "referee: " + ("; ".join(found) or "nothing lost, nothing twice"),
+    ):
+        sys.stdout.write(line + "\n")
     return 1 if found else 0
 
 
