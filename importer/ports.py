@@ -12,12 +12,13 @@ if TYPE_CHECKING:
     from contextlib import AbstractAsyncContextManager
     from datetime import datetime
 
+    from importer.core.budget import RetryBudget
     from importer.core.facts import Content, LedgerFact, QueueFact, TaskFact
     from importer.core.findings import Finding
+    from importer.core.lease import Holder, Lease
     from importer.core.limits import Limits
     from importer.core.outcomes import Answer
     from importer.core.plan import Approval, Environment, PlanHead, PlanRow, Preview
-    from importer.core.policy import Outage
     from importer.core.report import AuditEntry, ResultRow, RunFacts, StateChange
     from importer.core.rows import Row, Sheet
     from importer.core.screen import ScreenTask
@@ -63,7 +64,7 @@ class Clock(Protocol):
         ...
 
     def monotonic(self) -> float:
-        """Seconds that never go back: for waiting and for lags."""
+        """Seconds that never go back, count suspended time, and are alike in all processes: for lags and leases."""
         ...
 
     async def sleep(self, seconds: float) -> None:
@@ -108,7 +109,7 @@ class Target(Protocol):
 
     name: str
     limits: Limits
-    posts: Outage  # failed POSTs in a row
+    budget: RetryBudget  # what may be repeated; one for a run
 
     def payload(self, request: TaskRequest, queue_id: str) -> dict[str, Any]:
         """What would be sent for a request, but for what is added when the run opens."""
@@ -142,6 +143,10 @@ class Target(Protocol):
         """One POST. `claim` runs when the slot is granted, right before the send; None where it said no."""
         ...
 
+    async def probe(self) -> bool:
+        """One harmless read, not repeated: whether the service is at work."""
+        ...
+
     async def states(self, task_ids: Sequence[str]) -> Mapping[str, str]:
         """The states by task ID; what is not found is left out."""
         ...
@@ -170,11 +175,6 @@ class RunRecord:
 
 
 @dataclass(frozen=True, slots=True)
-class Claimed:
-    """The claim is durable: send."""
-
-
-@dataclass(frozen=True, slots=True)
 class TakenBy:
     """Another run's row holds this external ID: created (with its task ID) or in doubt (without)."""
 
@@ -182,7 +182,22 @@ class TakenBy:
     task_id: str | None
 
 
-Claim = Claimed | TakenBy
+@dataclass(frozen=True, slots=True)
+class Claim:
+    """What came of a claim. Where there is a call, it is durable with all rows that it names but those taken: send."""
+
+    call: int | None
+    taken: Mapping[int, TakenBy] = field(default_factory=dict)  # by position
+
+
+@dataclass(frozen=True, slots=True)
+class CallEnd:
+    """How a call ended, for the record: the answer in a word or two, when, and the platform's ID of it."""
+
+    call: int
+    answer: str
+    at: str  # RFC 3339, UTC
+    correlation_id: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -244,12 +259,65 @@ class Ledger(Protocol):
         """Rows in these stages with a position beyond `after`, in file order."""
         ...
 
-    async def claim(self, entry: Entry, *, over_doubt: bool = False) -> Claim:
-        """Records SENDING unless another run's row holds the external ID; `over_doubt` ignores one that is in doubt."""
+    def trusted(self, *, though_older: bool = False, adopt: bool = False) -> None:
+        """Before anything is sent: the file says what was written, is the newest and of this machine, and has room.
+
+        `though_older` lets an older copy of itself pass, `adopt` one of another machine. Raises LedgerError, naming the check.
+        """
         ...
 
-    async def put(self, entry: Entry, states: Sequence[StateChange] = (), audits: Sequence[AuditEntry] = ()) -> None:
-        """Records an entry; `states`, where given, replace its history, `audits` its audit entries."""
+    def is_older_copy(self) -> bool:
+        """Whether the counter outside the file knows of writes that the file does not."""
+        ...
+
+    def accept_as_newest(self) -> None:
+        """What may have been sent since was looked up: the counter follows the file from now on."""
+        ...
+
+    def lease(self, run: str) -> Lease | None:
+        """Who may send a run's rows."""
+        ...
+
+    async def take_lease(self, run: str, holder: Holder, until_s: float, lasts_s: float, over: Lease | None) -> Lease:
+        """Takes a run, in the place of exactly the lease `over`. Raises LeaseLost where it has changed meanwhile.
+
+        From then on this ledger object writes rows of the run under this lease or not at all (LeaseLost).
+        """
+        ...
+
+    async def renew_lease(self, run: str, until_s: float) -> None:
+        """Holds the run for longer. Raises LeaseLost."""
+        ...
+
+    async def release_lease(self, run: str) -> None:
+        """Gives the run back."""
+        ...
+
+    async def claim(
+        self, entries: Sequence[Entry], at: str, *, kind: str = "create", over_doubt: bool = False
+    ) -> Claim:
+        """Records one call that names these rows of one run, and them as SENDING, but for those that another run's row holds.
+
+        `over_doubt` ignores a row of another run that is in doubt. Raises LeaseLost.
+        """
+        ...
+
+    async def put(
+        self,
+        entry: Entry,
+        states: Sequence[StateChange] = (),
+        audits: Sequence[AuditEntry] = (),
+        end: CallEnd | None = None,
+    ) -> None:
+        """Records an entry; `states`, where given, replace its history, `audits` its audit entries; `end` ends a call with it."""
+        ...
+
+    async def end_call(self, run: str, end: CallEnd) -> None:
+        """Records that a call has ended, without any change of its rows."""
+        ...
+
+    def open_calls(self, run: str) -> Mapping[int, tuple[int, ...]]:
+        """Calls whose answer was never recorded: call -> positions of the rows that it named."""
         ...
 
     async def states(self, run: str, position: int) -> list[StateChange]:

@@ -62,9 +62,15 @@ DEFAULTS: dict[str, Any] = {
     "out": "reports",
     "state_dir": None,
     "timeout": "30s",
+    "longest_wait": "5m",
+    "outage_wait": "5m",
+    "lease": "30s",
+    "canary": 0,
+    "max_failures": None,
+    "ca_file": None,
 }
 DEFAULTS |= {f"file_limits.{name}": value for name, value in asdict(COMMAND_LINE).items()}
-SANDBOX_DEFAULTS: dict[str, Any] = {"rate": "100/s", "index_lag": "5s"}
+SANDBOX_DEFAULTS: dict[str, Any] = {"rate": "100/s", "index_lag": "5s", "outage_wait": "1m"}
 """The built-in sandbox's own figures, so that a rehearsal does not take an evening."""
 
 ENVIRONMENT = {
@@ -76,7 +82,8 @@ ENVIRONMENT = {
         name: (f"IMPORTER_{name.upper()}",)
         for name in (
             "target", "rate", "concurrency", "index_lag", "track", "track_for", "audit", "require_approval", "sandbox",
-            "map", "out", "state_dir", "timeout",
+            "map", "out", "state_dir", "timeout", "longest_wait", "outage_wait", "lease", "canary", "max_failures",
+            "ca_file",
         )
     },
 }  # fmt: skip
@@ -140,6 +147,24 @@ class Settings:
             raise _wrong("concurrency", value, "Give a whole number from 1 to 100.")
         return int(text)
 
+    @property
+    def canary(self) -> int:
+        """So many rows must be created before the rest is sent; 0: none."""
+        value = self.values["canary"]
+        if not re.fullmatch("[0-9]{1,6}", str(value.value)):
+            raise _wrong("canary", value, "Give a number of rows, such as 5.")
+        return int(value.value)
+
+    def max_failures(self, rows: int) -> int | None:
+        """More failed rows than that stop a run of so many rows; None: any number. `5` or `2%`."""
+        value = self.values["max_failures"]
+        if value.value is None:
+            return None
+        match = re.fullmatch(r"([0-9]{1,9})( ?%)?", str(value.value).strip())
+        if match is None or (match[2] and int(match[1]) > 100):
+            raise _wrong("max_failures", value, "Give a number of rows or a share, such as 20 or 5%.")
+        return rows * int(match[1]) // 100 if match[2] else int(match[1])
+
     def seconds(self, name: str) -> float:
         """A duration in seconds."""
         return parse_duration(self.text(name), self.values[name].origin)
@@ -175,6 +200,12 @@ class Settings:
         import platformdirs
 
         return Path(platformdirs.user_state_dir("genesys-task-importer", appauthor=False))
+
+    @property
+    def ca_file(self) -> Path | None:
+        """The certificates of the authorities that are trusted instead of the system's; None for the system's."""
+        chosen = self.values["ca_file"].value
+        return Path(str(chosen)).expanduser().absolute() if chosen else None
 
     @property
     def endpoints(self) -> tuple[str, str]:
@@ -313,6 +344,13 @@ def read_toml(path: Path) -> dict[str, Any]:
         raise SettingsError(f"{path} is not valid TOML: {problem}.", "Correct the line.") from problem
 
 
+def masked(value: object) -> str:
+    """A setting for screens and logs: what a URL may carry besides scheme, host and path (user, password, query) is hidden."""
+    text = str(value)
+    text = re.sub(r"(?s)^([a-zA-Z][a-zA-Z0-9+.-]*:(?://)?)?.*@", r"\1***@", text) if "@" in text else text
+    return re.sub(r"(?s)(?<=[^?#])[?#].*", "?***", text) if re.match("[a-zA-Z]+:", text) else text
+
+
 def parse_duration(text: str, origin: str) -> float:
     """`15m`, `90s`, `1.5h`, `30` (seconds) in seconds. Raises SettingsError."""
     match = DURATION.fullmatch(text.strip().lower())
@@ -333,16 +371,19 @@ def checked_url(url: str, origin: str, allowed: list[str]) -> str:
     """A base URL that credentials may go to: https on a known host, or http on loopback. Raises SettingsError."""
     try:
         parts = urlsplit(url)
-        host, _ = parts.hostname or "", parts.port
+        host, port = parts.hostname or "", parts.port
     except ValueError:
         raise SettingsError(f"{origin}: this is not a URL.", "Write https://api.HOST.") from None
     if "@" in parts.netloc:
         raise SettingsError(f"{origin}: the URL holds a user name or password.", "Write https://api.HOST alone.")
-    if not host or re.search(r"[?#\\\s]", url):
-        raise SettingsError(f"{origin}: {url!r} is not a base URL.", "Write https://api.HOST, without anything else.")
+    shown = repr(masked(url))
+    if not host or not url.isascii() or re.search(r"[?#\\\s\x00-\x20\x7f]", url) or parts.netloc.endswith(":"):
+        raise SettingsError(f"{origin}: {shown} is not a base URL.", "Write https://api.HOST, without anything else.")
     loopback = LOOPBACK.fullmatch(host) is not None
     if parts.scheme != "https" and not (parts.scheme == "http" and loopback):
-        raise SettingsError(f"{origin}: {url!r} is not https.", "http:// is accepted for a loopback address alone.")
+        raise SettingsError(f"{origin}: {shown} is not https.", "http:// is accepted for a loopback address alone.")
+    if port == 0:
+        raise SettingsError(f"{origin}: {shown} has no port that can be called.", "Leave the port out.")
     domain = host.removeprefix("api.").removeprefix("login.")
     if not loopback and domain not in REGIONS.values() and host not in allowed and domain not in allowed:
         raise SettingsError(

@@ -191,6 +191,7 @@ async def previewed(path: Path, folder: Path) -> tuple[Preview, Sequence[PlanRow
     from importer.targets.exchange import Credentials, Endpoints, Exchange
     from importer.targets.pace import CallLog, Rate, SharedPace
     from importer.targets.tasks import TasksTarget
+    from importer.targets.transport import HttpTransport
 
     clock, rate = SystemClock(), Rate(100, 1.0)
     ledger = SqliteLedger(folder / "ledger.sqlite")
@@ -199,7 +200,9 @@ async def previewed(path: Path, folder: Path) -> tuple[Preview, Sequence[PlanRow
         async with Sandbox(seed=1) as sandbox:
             endpoints = Endpoints(sandbox.api_url, sandbox.login_url)
             credentials = Credentials(sandbox.client_id, sandbox.client_secret)
-            target = TasksTarget(Exchange(endpoints, credentials, SharedPace(calls, rate, clock), clock))
+            target = TasksTarget(
+                Exchange(endpoints, credentials, SharedPace(calls, rate, clock), clock, HttpTransport())
+            )
             environment = Environment("tasks", "sandbox:samples", sandbox.client_id)
             previewing = Previewing(target, ledger, environment, clock, lambda _event, _numbers: None)
             plans = PlanFolder(folder / "plans")

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 from importer.cli import screen
 from importer.cli.desk import Desk, carried_on, opened
-from importer.cli.ending import ended, one_run, results_reports, run_object, show_ending
+from importer.cli.ending import ended, may_report, one_run, results_folder, results_reports, run_object, show_ending
 from importer.core.errors import PlanRefused
 from importer.core.report import in_words
 from importer.settings import Settings, Value
@@ -21,6 +21,7 @@ def resume(run_id: str | None, flags: Table[str, Any], profile: str | None, form
     """`importer resume [RUN]`."""
     began = time.monotonic()
     with opened(flags, profile, format_) as desk:
+        desk.book.trusted()
         wanted = [one_run(desk.book, run_id)] if run_id else _unfinished(desk.book)
         if not wanted:
             return _nothing_to_do(desk)
@@ -46,7 +47,7 @@ def _resume(desk: Desk, record: "RunRecord", began: float, *, only_own: bool) ->
     """Carries one run on, at the pace it was started with; None for a run of another environment, if only own ones count."""
     from importer.wiring import connected
 
-    own = Desk(_as_before(desk.settings, record), desk.book, desk.lock, desk.as_json)
+    own = Desk(as_before(desk.settings, record), desk.book, desk.lock, desk.as_json)
     made_for = record.preview.head.environment
     with connected(own.settings) as connection:
         if made_for != connection.environment:
@@ -56,6 +57,7 @@ def _resume(desk: Desk, record: "RunRecord", began: float, *, only_own: bool) ->
                 f"The run {record.run} belongs to {made_for}, this is {connection.environment}.",
                 "Use the settings that it was started with (--sandbox, --profile, GENESYS_… variables).",
             )
+        may_report(results_folder(own.settings, record))
         if not desk.as_json:
             screen.tell(f"resuming {record.run}: {in_words(desk.book.counts(record.run))}")
         ending = carried_on(own, record.run, connection)
@@ -66,7 +68,7 @@ def _resume(desk: Desk, record: "RunRecord", began: float, *, only_own: bool) ->
     return body
 
 
-def _as_before(settings: Settings, record: "RunRecord") -> Settings:
+def as_before(settings: Settings, record: "RunRecord") -> Settings:
     """The settings with what the run was started with, where nothing else is asked for now."""
     values = dict(settings.values)
     for name, value in {**record.settings, "out": record.out}.items():
@@ -94,7 +96,7 @@ def track(run_id: str, flags: Table[str, Any], profile: str | None, format_: str
     began = time.monotonic()
     with opened(flags, profile, format_) as desk:
         record = one_run(desk.book, run_id)
-        own = Desk(_as_before(desk.settings, record), desk.book, desk.lock, desk.as_json)
+        own = Desk(as_before(desk.settings, record), desk.book, desk.lock, desk.as_json)
         if own.settings.track == "none":
             own.settings.values["track"] = Value("closed", "importer track")
         with connected(own.settings) as connection:

@@ -8,8 +8,8 @@ import typer
 EXIT_CODES = """
 Exit codes: 0 done, all rows fine (or nothing to do) · 1 unexpected failure, the message names the log · 2 wrong usage,
 settings or unreadable file · 3 rows with errors were found (check, preview) · 4 approval missing, or plan altered or
-stale · 5 the run finished, some rows were not created · 6 not authorised: credentials or scope · 7 service
-unavailable, resume will continue · 8 another run holds the lock · 130/143 interrupted, resume will continue
+stale · 5 the run ended, or was stopped for failing rows, and some were not created · 6 not authorised: credentials or scope · 7 service
+unavailable, resume will continue · 8 another importer sends, or has taken the run over · 130/143 interrupted, resume will continue
 """
 
 app = typer.Typer(
@@ -24,7 +24,9 @@ app = typer.Typer(
 plan_app = typer.Typer(help="Looks at plans.", rich_markup_mode=None, no_args_is_help=True)
 config_app = typer.Typer(help="Shows the settings in force.", rich_markup_mode=None, no_args_is_help=True)
 app.add_typer(plan_app, name="plan")
+ledger_app = typer.Typer(help="Looks at the ledger.", rich_markup_mode=None, no_args_is_help=True)
 app.add_typer(config_app, name="config")
+app.add_typer(ledger_app, name="ledger")
 
 File = Annotated[Path, typer.Argument(help="A .csv, .xlsx or .xlsm file.", show_default=False)]
 Map = Annotated[str | None, typer.Option("--map", help="A mapping file (TOML).", metavar="FILE", show_default=False)]
@@ -42,6 +44,12 @@ TrackFor = Annotated[
     str | None, typer.Option("--track-for", help="How long to follow, such as 15m (the default without a terminal).")
 ]
 NoAudit = Annotated[bool, typer.Option("--no-audit", help="Do not fetch audit entries.")]
+Canary = Annotated[
+    str | None, typer.Option("--canary", help="So many rows go first and must be created before the rest.", metavar="N")
+]
+MaxFailures = Annotated[
+    str | None, typer.Option("--max-failures", help="More failed rows than that stop the run.", metavar="N|P%")
+]
 Yes = Annotated[bool, typer.Option("--yes", "-y", help="Do not ask.")]
 Sandbox = Annotated[bool, typer.Option("--sandbox", help="Use the built-in sandbox; no account is needed.")]
 Profile = Annotated[str | None, typer.Option("--profile", "-p", help="A profile of importer.toml.")]
@@ -96,6 +104,7 @@ def run(
     map: Map = None, sheet: Sheet = None, header_row: HeaderRow = None, skip: Skip = None,  # noqa: A002
     out: Out = None, rate: Rate = None, concurrency: Concurrency = None, track: TrackOption = None,
     track_for: TrackFor = None, no_audit: NoAudit = False, require_approval: RequireApproval = False,
+    canary: Canary = None, max_failures: MaxFailures = None,
     yes: Yes = False, sandbox: Sandbox = False, profile: Profile = None, state_dir: StateDir = None,
     format: Format = "human",  # noqa: A002
 ) -> int:  # fmt: skip
@@ -105,7 +114,7 @@ def run(
     flags = {
         "map": map, "out": out, "rate": rate, "concurrency": concurrency, "track": track, "track_for": track_for,
         "audit": False if no_audit else None, "require_approval": require_approval or None,
-        "sandbox": sandbox or None, "state_dir": state_dir,
+        "sandbox": sandbox or None, "state_dir": state_dir, "canary": canary, "max_failures": max_failures,
     }  # fmt: skip
     return send.run(source, look.Asked(sheet, header_row, skip), flags, profile, format, yes=yes)
 
@@ -113,7 +122,8 @@ def run(
 @app.command()
 def resume(
     run: Run = None, out: Out = None, rate: Rate = None, concurrency: Concurrency = None, track: TrackOption = None,
-    track_for: TrackFor = None, no_audit: NoAudit = False, sandbox: Sandbox = False, profile: Profile = None,
+    track_for: TrackFor = None, no_audit: NoAudit = False, canary: Canary = None, max_failures: MaxFailures = None,
+    sandbox: Sandbox = False, profile: Profile = None,
     state_dir: StateDir = None, format: Format = "human",  # noqa: A002
 ) -> int:  # fmt: skip
     """Carries a run on after any end; without RUN all unfinished ones, oldest first."""
@@ -122,8 +132,24 @@ def resume(
     flags = {
         "out": out, "rate": rate, "concurrency": concurrency, "track": track, "track_for": track_for,
         "audit": False if no_audit else None, "sandbox": sandbox or None, "state_dir": state_dir,
+        "canary": canary, "max_failures": max_failures,
     }  # fmt: skip
     return again.resume(run, flags, profile, format)
+
+
+@app.command()
+def reconcile(
+    run: Run = None,
+    resend: Annotated[bool, typer.Option("--resend", help="Send rows again that are surely absent.")] = False,
+    adopt: Annotated[bool, typer.Option("--adopt", help="Take over a ledger that has moved here for good.")] = False,
+    out: Out = None, rate: Rate = None, sandbox: Sandbox = False, profile: Profile = None,
+    state_dir: StateDir = None, format: Format = "human",  # noqa: A002
+) -> int:  # fmt: skip
+    """Looks up rows whose outcome is unknown, and sends nothing (but with --resend); without RUN in all runs."""
+    from importer.cli import settle
+
+    flags = {"out": out, "rate": rate, "sandbox": sandbox or None, "state_dir": state_dir}
+    return settle.reconcile(run, flags, profile, format, resend=resend, adopt=adopt)
 
 
 @app.command()
@@ -245,11 +271,14 @@ def sandbox(
         str | None, typer.Option("--scenario", help="calm, rate-limited, flaky, outage, or a TOML file.")
     ] = None,
     world: Annotated[Path | None, typer.Option("--world", help="A file that keeps the world.")] = None,
+    journal: Annotated[
+        Path | None, typer.Option("--journal", help="A file to which a line is added for all that really happens.")
+    ] = None,
 ) -> int:
     """Runs the built-in server that stands for Genesys Cloud; prints its address and credentials as one JSON line."""
     from importer.cli import doors
 
-    return doors.sandbox(port, seed, scenario, world)
+    return doors.sandbox(port, seed, scenario, world, journal)
 
 
 @app.command()
@@ -269,3 +298,22 @@ def config_show(
     from importer.cli import books
 
     return books.config(profile, {"state_dir": state_dir}, origin=origin)
+
+
+@ledger_app.command("verify")
+def ledger_verify(profile: Profile = None, state_dir: StateDir = None, format: Format = "human") -> int:  # noqa: A002
+    """Checks that the ledger says what was written; changes nothing."""
+    from importer.cli import settle
+
+    return settle.verify_ledger({"state_dir": state_dir}, profile, format)
+
+
+@ledger_app.command("export")
+def ledger_export(
+    folder: Annotated[Path, typer.Argument(help="A folder for one JSON-lines file a table.", show_default=False)],
+    profile: Profile = None, state_dir: StateDir = None,
+) -> int:  # fmt: skip
+    """Writes everything that can be read of the ledger, also of a damaged one, as JSON lines."""
+    from importer.cli import settle
+
+    return settle.export_ledger(folder, {"state_dir": state_dir}, profile)

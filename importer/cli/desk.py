@@ -4,7 +4,7 @@ import asyncio
 import contextlib
 import signal
 import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Coroutine, Iterator
 from collections.abc import Mapping as Table
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, cast
@@ -54,12 +54,7 @@ def opened(flags: Table[str, Any], profile: str | None, format_: str) -> Iterato
 
     as_json = json_wanted(format_)
     settings = load(flags, profile)
-    _ = (
-        settings.rate,
-        settings.concurrency,
-        settings.track,
-        settings.seconds("index_lag"),
-    )  # wrong ones are told at once
+    _proven(settings)
     lock = submission_lock(settings)
     begin_log(settings)
     book = ledger(settings)
@@ -69,9 +64,17 @@ def opened(flags: Table[str, Any], profile: str | None, format_: str) -> Iterato
         book.close()
 
 
-def running(desk: Desk, connection: "Connection", progress: Any = None) -> "Running":
+def _proven(settings: Settings) -> None:
+    """Wrong settings are told at once."""
+    _ = (settings.rate, settings.concurrency, settings.track, settings.canary, settings.max_failures(0))
+    for name in ("index_lag", "timeout", "longest_wait", "outage_wait", "lease"):
+        settings.seconds(name)
+
+
+def running(desk: Desk, connection: "Connection", progress: Any = None, rows: int = 0) -> "Running":
+    """What carries a run of so many rows out."""
     from importer.flow.run import Running
-    from importer.wiring import clock
+    from importer.wiring import clock, who
 
     return Running(
         ledger=desk.book,
@@ -79,41 +82,62 @@ def running(desk: Desk, connection: "Connection", progress: Any = None) -> "Runn
         clock=clock(),
         lock=desk.submitting,
         progress=progress or screen.ProgressLine(quiet=True),
-        how=_how(desk),
+        how=_how(desk, rows),
+        who=who(),
     )
 
 
-def _how(desk: Desk) -> "How":
+def _how(desk: Desk, rows: int) -> "How":
     from importer.flow.run import How, Track
+    from importer.flow.submit import Rules
 
     settings = desk.settings
-    return How(
+    rules = Rules(
         lag_s=settings.seconds("index_lag"),
         concurrency=settings.concurrency,
-        track=cast("Track", settings.track),
-        track_for_s=desk.track_for_s,
-        audit=settings.audit,
         flight_s=settings.seconds("timeout") + CONNECT_S,
+        outage_s=settings.seconds("outage_wait"),
+        lease_s=settings.seconds("lease"),
+        canary=settings.canary,
+        max_failures=settings.max_failures(rows),
     )
+    track = cast("Track", settings.track)
+    return How(rules=rules, track=track, track_for_s=desk.track_for_s, audit=settings.audit)
 
 
 def carried_on(desk: Desk, run_id: str, connection: "Connection", *, only_follow: bool = False) -> "Ending":
     """Submits, tracks and audits; Ctrl-C and SIGTERM end it cleanly."""
     from importer.flow.run import Ending
 
-    progress = screen.ProgressLine(quiet=desk.as_json)
-    carrier = running(desk, connection, progress)
+    async def carried(carrier: "Running") -> "Ending":
+        if not only_follow:
+            return await carrier.carry_on(run_id)
+        ending = Ending(run_id)
+        await carrier.follow(run_id, ending)
+        return ending
 
-    async def carried() -> Ending:
+    return _stoppable(desk, run_id, connection, carried)
+
+
+def reconciled(desk: Desk, run_id: str, connection: "Connection", *, resend: bool) -> "Ending":
+    """Looks up what is unknown; Ctrl-C and SIGTERM end it cleanly."""
+    return _stoppable(desk, run_id, connection, lambda carrier: carrier.reconcile(run_id, resend=resend))
+
+
+def _stoppable(
+    desk: Desk, run_id: str, connection: "Connection", work: "Callable[[Running], Coroutine[Any, Any, Ending]]"
+) -> "Ending":
+    progress = screen.ProgressLine(quiet=desk.as_json)
+    counts = desk.book.counts(run_id)
+    rows = sum(counts[name] for name in ("created", "existing", "failed", "unknown", "not_sent"))
+    carrier = running(desk, connection, progress, rows)
+
+    async def stoppable() -> "Ending":
         with _signals(carrier.stop):
-            if not only_follow:
-                return await carrier.carry_on(run_id)
-            ending = Ending(run_id)
-            await carrier.follow(run_id, ending)
-            return ending
+            return await work(carrier)
 
     try:
-        ending: Ending = connection.run(carried())
+        ending: Ending = connection.run(stoppable())
         return ending
     finally:
         progress.end()

@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator, Sequence
 
+from importer.core.conflict import differs, several
 from importer.core.findings import Finding, finding
 from importer.core.history import CREATE
 from importer.core.outcomes import Outcome
@@ -23,7 +24,18 @@ def after_sending(
         case Outcome.NOT_SENT:
             yield finding("S603", line=line, run=run, problem=reason or "the run stopped before its turn")
         case Outcome.CREATED:
+            yield from _conflicts(line, reason)
             yield from _audited(line, audits, trail)
+        case Outcome.EXISTING:
+            yield from _conflicts(line, reason)
+
+
+def _conflicts(line: int, reason: str) -> Iterator[Finding]:
+    fields, (count, task_ids) = differs(reason), several(reason)
+    if fields:
+        yield finding("S605", line=line, fields=fields)
+    if count:
+        yield finding("S606", line=line, count=count, task_ids=task_ids)
 
 
 def _audited(line: int, audits: str, trail: Sequence[AuditEntry]) -> Iterator[Finding]:

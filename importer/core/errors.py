@@ -3,12 +3,18 @@
     ImporterError                 1   (never raised itself)
     ├── UsageError                2   wrong usage, settings or an unreadable file: the person can mend it
     │   ├── SettingsError         2
-    │   └── FileRefused           2   carries the finding
+    │   ├── FileRefused           2   carries the finding
+    │   └── NotWritten            2   a report has no place: folder read-only, disk full, name too long
     ├── PlanRefused               4   approval missing or stale; plan, mapping or file altered; wrong environment
     ├── NotAuthorised             6   credentials or scope
     │   └── Forbidden             6   403: a scope or permission is missing
     ├── TargetDown                7   the service is unavailable; the run can be resumed
+    │   ├── Unavailable           7   it does not answer as it should; it may soon
+    │   ├── LongWait              7   it asks to wait longer than anyone wants to sit out; carries until when
+    │   └── BudgetSpent           7   too many calls had to be repeated
+    ├── TooManyFailures           5   the run was stopped because its rows fail; the rest is not sent
     ├── AlreadyRunning            8   another run holds the lock
+    │   └── LeaseLost             8   another importer has taken this run over
     ├── LedgerError               1   the ledger is damaged, foreign, newer, or cannot be written
     └── Interrupted             130   a person or the system asked to stop (143 for SIGTERM)
 
@@ -49,6 +55,10 @@ class FileRefused(UsageError):
         self.others = tuple(others)
 
 
+class NotWritten(UsageError):
+    """A report cannot be written where it should stand. What it tells is not lost: it can be written elsewhere."""
+
+
 class PlanRefused(ImporterError):
     """The plan may not be run: not approved, altered, used, or of another environment."""
 
@@ -71,10 +81,44 @@ class TargetDown(ImporterError):
     exit_code = 7
 
 
+class Unavailable(TargetDown):
+    """The service fails, but a later call may succeed."""
+
+
+class LongWait(TargetDown):
+    """The service asks to wait for long; the run rests until then."""
+
+
+class BudgetSpent(TargetDown):
+    """So many calls had to be repeated that repeating more would only add to the trouble."""
+
+    def __init__(self, last: str) -> None:
+        super().__init__(
+            f"Too many calls had to be repeated, the last one for this: {last}. The rest is not sent.",
+            "Run importer resume when the service is well again.",
+        )
+
+
+class TooManyFailures(ImporterError):
+    """Rows fail for a cause that is not in them, or more of them than were allowed. Nothing is lost."""
+
+    exit_code = 5
+
+
 class AlreadyRunning(ImporterError):
     """Another submission holds the ledger's lock."""
 
     exit_code = 8
+
+
+class LeaseLost(AlreadyRunning):
+    """Another importer has taken the run over while this one was held up."""
+
+    def __init__(self, run: str) -> None:
+        super().__init__(
+            f"Another importer has taken over the run {run} while this one was held up; this one sends no more.",
+            "See importer status for how far it is.",
+        )
 
 
 class LedgerError(ImporterError):

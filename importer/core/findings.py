@@ -124,9 +124,11 @@ CATALOGUE: dict[str, Code] = {
     "Q506": Code(_E, "{count} queues are named “{value}”.", "Use the queue's ID: {ids}.", "Names are compared without regard to case; two equal names cannot be told apart."),
     # S: sending
     "S601": Code(_E, "The target refused the row ({status}): {problem}", "Correct the row and hand it in again from the Rejects sheet.", "The target's own rules go beyond what can be checked before."),
-    "S602": Code(_W, "The answer was lost and the task could not be found yet.", "Run importer resume {run} later; do not enter the row by hand.", "It is not known whether the task was created. It is looked up before anything is sent again."),
+    "S602": Code(_W, "The answer was lost and the task could not be found yet.", "Run importer reconcile {run} later; do not enter the row by hand.", "It is not known whether the task was created. It is looked up before anything is sent again; --resend sends it once it is surely absent."),
     "S603": Code(_W, "The row was not sent: {problem}", "Run importer resume {run}.", "The run stopped before this row's turn."),
     "S604": Code(_E, "The target answered 409 and no task with this external ID was found.", "Wait until the queue is open and hand the row in again.", "A queue in transition answers 409."),
+    "S605": Code(_W, "The existing task differs in {fields}; it was not updated.", "Compare the two, and change the task in Genesys Cloud if the row is right.", "The importer creates tasks and never changes them."),
+    "S606": Code(_W, "{count} tasks have this external ID: {task_ids}.", "Close the ones that are too many in Genesys Cloud.", "Someone created the same request more than once; the importer sends nothing for it."),
     # A: audits and states
     "A801": Code(_W, "The audit entries may not be read (403: {problem}).", "Ask for the scope audit:view and run importer track.", "Audits have a scope of their own."),
     "A802": Code(_W, "The audit entries could not be fetched: {problem}", "Run importer track RUN later.", "Audits are fetched last and never fail a row."),

@@ -24,6 +24,7 @@ class Refused:
     status: int
     problem: str
     correlation_id: str | None = None
+    cause: str = ""  # the same for all rows that are refused for one reason: no value of a row in it
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,6 +33,7 @@ class Conflict:
 
     problem: str
     correlation_id: str | None = None
+    cause: str = "409"
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,6 +42,7 @@ class NotDone:
 
     problem: str
     wait_s: float = 0.0
+    throttled: bool = False  # 429: the service is at work, and everyone waits
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,9 +52,28 @@ class Lost:
     problem: str
     status: int | None = None
     correlation_id: str | None = None
+    timed_out: bool = False
 
+
+TIME_OUT = "time-out"
+"""How a problem that was one is told."""
 
 Answer = Created | Refused | Conflict | NotDone | Lost
+
+
+def in_short(answer: Answer) -> str:
+    """An answer in a word or two, for the record of calls."""
+    match answer:
+        case Created():
+            return "created"
+        case Refused():
+            return f"refused ({answer.status})"
+        case Conflict():
+            return "conflict (409)"
+        case NotDone():
+            return f"not done: {answer.problem}"
+        case Lost():
+            return f"lost: {answer.problem}"
 
 
 @dataclass(frozen=True, slots=True)

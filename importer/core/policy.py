@@ -2,9 +2,10 @@
 
 from collections.abc import Iterator
 from dataclasses import dataclass
+from enum import StrEnum
 
+from importer.core.conflict import REWRITABLE, told
 from importer.core.facts import Content, TaskFact, differing
-from importer.core.findings import listed
 from importer.core.outcomes import Answer, Conflict, Created, Hits, Lost, NotDone, Refused
 from importer.core.stages import FINAL_STATES, Entry, Stage, advance
 
@@ -14,8 +15,13 @@ MAX_RESENDS = 2
 CONFLICT_WAITS_S = (1.0, 2.0, 4.0, 8.0, 16.0, 30.0)
 """Pauses before a POST is repeated that was answered with 409 while no task could be found (a queue in transition)."""
 
-OUTAGE_LIMIT = 10
-"""So many failures of one kind in a row (5xx, time-out, no connection) stop the run."""
+
+class Resend(StrEnum):
+    """Whether a row is sent again that was not found after the lag."""
+
+    LIMITED = "limited"  # at most twice; then it rests as unknown
+    NEVER = "never"  # reconcile: it is only looked up
+    CONFIRMED = "confirmed"  # reconcile --resend: a person asked for it, and its absence is confirmed now
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,11 +70,14 @@ def next_step(entry: Entry, answer: Answer) -> Step:
             return LookUp(_doubtful(entry, answer.problem, answer.correlation_id))
 
 
-def after_look_up(entry: Entry, hits: Hits, ours: Content, since_s: float, lag_s: float) -> Step:
+def after_look_up(
+    entry: Entry, hits: Hits, ours: Content, since_s: float, lag_s: float, resend: Resend = Resend.LIMITED
+) -> Step:
     """After a look-up of a row in doubt.
 
     `since_s` is how long ago the doubtful call *ended*; "not found" counts only when more than `lag_s` has passed.
-    `ours` is the content of the frozen payload: a hit equal to it, after a doubtful POST of ours, is our own task.
+    `ours` is the content of the frozen payload: a hit that differs from it in nothing but what the platform's own flows may
+    rewrite is, after a doubtful POST of ours, our own task.
     """
     if hits.tasks:
         return Settled(_found(entry, hits.tasks, ours))
@@ -76,9 +85,22 @@ def after_look_up(entry: Entry, hits: Hits, ours: Content, since_s: float, lag_s
         return _after_conflict(entry, since_s, lag_s)
     if since_s <= lag_s:
         return LookUp(entry, next_look_s(since_s, lag_s))
-    if entry.stage is Stage.UNKNOWN or entry.resends >= MAX_RESENDS:
+    spent = entry.stage is Stage.UNKNOWN or entry.resends >= MAX_RESENDS
+    if resend is Resend.NEVER or (spent and resend is Resend.LIMITED):
         return Settled(advance(entry, Stage.UNKNOWN))
     return Again(advance(entry, Stage.READY, resends=entry.resends + 1))
+
+
+def after_suspicion(entry: Entry, hits: Hits, ours: Content, since_s: float, lag_s: float) -> Step:
+    """After a look-up of a row that is ready by an older copy of the ledger, and may have been sent since.
+
+    Found, it is settled. Not found after the lag, nothing of it was sent, and it stays ready.
+    """
+    if hits.tasks:
+        return Settled(_found(advance(entry, entry.stage, doubted=True), hits.tasks, ours))
+    if since_s <= lag_s:
+        return LookUp(entry, next_look_s(since_s, lag_s))
+    return Settled(entry)
 
 
 def next_look_s(since_s: float, lag_s: float) -> float:
@@ -108,16 +130,12 @@ def _after_conflict(entry: Entry, since_s: float, lag_s: float) -> Step:
 
 
 def _found(entry: Entry, tasks: tuple[TaskFact, ...], ours: Content) -> Entry:
-    equal = [task for task in tasks if not differing(ours, task.content)]
+    equal = [task for task in tasks if not set(differing(ours, task.content)) - REWRITABLE]
     task = (equal or tasks)[0]
     own = entry.doubted and bool(equal)
     stage = Stage.CREATED if own else Stage.EXISTING
     reason = "found by its external ID after a lost answer" if own else "a task with this external ID exists"
-    fields = differing(ours, task.content)
-    if fields:
-        reason += f"; it differs in {listed(fields)}"
-    if len(tasks) > 1:
-        reason += f"; {len(tasks)} tasks have it: {listed(each.task_id for each in tasks)}"
+    reason = told(reason, differing(ours, task.content), [each.task_id for each in tasks])
     return advance(entry, stage, task_id=task.task_id, state=task.state or None, reason=reason)
 
 
@@ -127,29 +145,6 @@ def _created(entry: Entry, task_id: str, state: str, correlation_id: str | None)
 
 def _doubtful(entry: Entry, reason: str, correlation_id: str | None) -> Entry:
     return advance(entry, Stage.DOUBT, doubted=True, reason=reason, correlation_id=correlation_id)
-
-
-@dataclass(slots=True)
-class Outage:
-    """Counts failures in a row; any answer that shows the service at work starts the count again."""
-
-    limit: int = OUTAGE_LIMIT
-    failures: int = 0
-    last: str = ""
-
-    def failed(self, problem: str) -> None:
-        """One more call failed for the service's sake."""
-        self.failures += 1
-        self.last = problem
-
-    def answered(self) -> None:
-        """The service is at work."""
-        self.failures = 0
-
-    @property
-    def is_on(self) -> bool:
-        """Whether to stop."""
-        return self.failures >= self.limit
 
 
 POLL_FIRST_S = 0.5

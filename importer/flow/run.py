@@ -10,16 +10,29 @@ ledger and never the file, so carrying on after any death is the same call as go
 under the ledger's lock, several calls at a time; tracking and audits do not need it.
 """
 
+import asyncio
 from collections.abc import Callable, Iterable, Iterator
-from contextlib import AbstractContextManager
-from dataclasses import dataclass
+from contextlib import AbstractContextManager, ExitStack, suppress
+from dataclasses import dataclass, replace
 from typing import Literal
 
-from importer.core.errors import ImporterError, Interrupted, NotAuthorised, TargetDown
+from importer.core.budget import RetryBudget
+from importer.core.errors import (
+    AlreadyRunning,
+    ImporterError,
+    Interrupted,
+    LeaseLost,
+    NotAuthorised,
+    TargetDown,
+    TooManyFailures,
+)
+from importer.core.lease import Held
 from importer.core.plan import Approval, PlanRow, Preview
+from importer.core.policy import Resend
 from importer.core.verdicts import Verdict
 from importer.flow.audit import Auditing
-from importer.flow.submit import Submission
+from importer.flow.lease import Leasing, Who
+from importer.flow.submit import Rules, Submission
 from importer.flow.track import Tracking
 from importer.ports import Clock, Ledger, Progress, RunRecord, RunRow, Target
 
@@ -34,12 +47,10 @@ TRACK_SCOPES = ("task:view",)
 class How:
     """How a run is carried out; none of it changes what is sent."""
 
-    lag_s: float  # how long the target's index may lag
-    concurrency: int
+    rules: Rules
     track: Track
     track_for_s: float | None  # None: to the end
     audit: bool
-    flight_s: float = 0.0  # how long one call may take at most
 
 
 @dataclass(slots=True)
@@ -61,6 +72,7 @@ class Running:
     lock: Callable[[str], AbstractContextManager[None]]
     progress: Progress
     how: How
+    who: Who
     _stopped: Interrupted | None = None
     _submission: Submission | None = None
     _tracking: Tracking | None = None
@@ -107,29 +119,77 @@ class Running:
     async def carry_on(self, run: str) -> Ending:
         """Submits what is unsettled, then tracks and audits. Never raises ImporterError but AlreadyRunning: see `problem`."""
         ending = Ending(run)
-        try:
-            if self.ledger.unsettled(run):
-                with self.lock(run):
-                    await self._submit(run)
-        except (NotAuthorised, TargetDown, Interrupted) as problem:
-            ending.problem = problem
+        await self._settle(run, self.how.rules, ending)
         if ending.problem is None:
             await self.follow(run, ending)
-        unsettled = self.ledger.unsettled(run)
-        note = f"{ending.problem}" if ending.problem else ""
-        await self.ledger.set_state(run, "open" if unsettled else "done", note)
+        await self._note(run, ending)
         return ending
 
-    async def _submit(self, run: str) -> None:
-        await self.target.log_in(SUBMIT_SCOPES)
-        how = self.how
-        self._submission = Submission(
-            run, self.ledger, self.target, self.clock, how.lag_s, how.concurrency, self.progress, how.flight_s
-        )
-        if self._stopped is not None:
-            raise self._stopped
-        self.progress("submitting", self.ledger.counts(run))
-        await self._submission.submit()
+    async def reconcile(self, run: str, *, resend: bool) -> Ending:
+        """Looks up every row whose outcome is not known and sends none; `resend`: sends those that are surely absent.
+
+        In an older copy of the ledger the ready rows are looked up too: they may have been sent since.
+        """
+        ending = Ending(run)
+        older = self.ledger.is_older_copy()
+        how = Resend.CONFIRMED if resend else Resend.NEVER
+        await self._settle(run, replace(self.how.rules, sends=False, resend=how, suspects=older, canary=0), ending)
+        await self._note(run, ending)
+        return ending
+
+    async def _settle(self, run: str, rules: Rules, ending: Ending) -> None:
+        try:
+            if self.ledger.unsettled(run):
+                with self._locked(run):
+                    await self._submit(run, rules)
+        except LeaseLost as problem:
+            ending.problem = problem
+        except (NotAuthorised, TargetDown, Interrupted, TooManyFailures) as problem:
+            ending.problem = problem
+
+    async def _note(self, run: str, ending: Ending) -> None:
+        """Records how the run rests, unless it is another importer's now."""
+        if not isinstance(ending.problem, LeaseLost):
+            unsettled = self.ledger.unsettled(run)
+            await self.ledger.set_state(run, "open" if unsettled else "done", str(ending.problem or ""))
+
+    def _locked(self, run: str) -> ExitStack:
+        """The lock; without it where its holder is held up so long that the run's lease is running out or has run out."""
+        stack = ExitStack()
+        try:
+            stack.enter_context(self.lock(run))
+        except AlreadyRunning:
+            lease = self.ledger.lease(run)
+            if lease is None or isinstance(self._leasing(run, self.how.rules).standing(lease), Held):
+                raise
+        return stack
+
+    def _leasing(self, run: str, rules: Rules) -> Leasing:
+        return Leasing(run, self.ledger, self.clock, self.who, rules.flight_s, rules.lease_s, self.progress)
+
+    async def _submit(self, run: str, rules: Rules) -> None:
+        leasing = self._leasing(run, rules)
+        await leasing.take()
+        try:
+            await self._sent(run, rules, leasing)
+        finally:
+            await leasing.give_back()
+
+    async def _sent(self, run: str, rules: Rules, leasing: Leasing) -> None:
+        counts = self.ledger.counts(run)
+        self.target.budget = RetryBudget(counts["not_sent"] + counts["unknown"])
+        self._submission = Submission(run, self.ledger, self.target, self.clock, rules, self.progress, leasing.holds)
+        keeping = asyncio.create_task(leasing.keep(self._submission.halt))  # ended below, however it goes
+        try:
+            await self.target.log_in(SUBMIT_SCOPES)
+            if self._stopped is not None:
+                raise self._stopped
+            self.progress("submitting", counts)
+            await self._submission.submit()
+        finally:
+            keeping.cancel()
+            with suppress(asyncio.CancelledError):
+                await keeping
 
     async def follow(self, run: str, ending: Ending) -> None:
         """Tracks and audits, as far as `how` asks for it."""
@@ -152,6 +212,6 @@ class Running:
             await self._tracking.follow(self.how.track_for_s)
 
     async def _audit(self, run: str) -> str:
-        self._auditing = Auditing(run, self.ledger, self.target, self.clock, self.how.concurrency, self.progress)
+        self._auditing = Auditing(run, self.ledger, self.target, self.clock, self.how.rules.concurrency, self.progress)
         await self._auditing.fetch()
         return self._auditing.denied

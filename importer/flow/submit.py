@@ -1,20 +1,31 @@
-"""submit: sends the ready rows of a run and settles those in doubt. Decides nothing: core.policy does."""
+"""submit: sends the ready rows of a run and settles those in doubt. Decides nothing: core.policy and core.breaker do."""
 
 import asyncio
 import json
 import logging
 from collections import Counter, deque
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from heapq import heappop, heappush
 from itertools import count
 from typing import Any
 
-from importer.core.errors import ImporterError, NotAuthorised, TargetDown
-from importer.core.outcomes import Hits
-from importer.core.policy import Again, LookUp, Settled, Step, after_look_up, next_step
+from importer.core.breaker import Circuit, OutageBreaker, RowFailures
+from importer.core.errors import (
+    BudgetSpent,
+    ImporterError,
+    LeaseLost,
+    NotAuthorised,
+    TargetDown,
+    TooManyFailures,
+    Unavailable,
+)
+from importer.core.outcomes import TIME_OUT, Answer, Conflict, Created, Hits, Lost, NotDone, Outcome, Refused, in_short
+from importer.core.policy import Again, LookUp, Resend, Settled, Step, after_look_up, after_suspicion, next_step
 from importer.core.report import StateChange
 from importer.core.stages import Entry, Stage, advance
-from importer.ports import Claimed, Clock, Ledger, Progress, TakenBy, Target
+from importer.flow.doubts import Doubt, Doubts
+from importer.ports import CallEnd, Clock, Ledger, Progress, TakenBy, Target
 
 log = logging.getLogger(__name__)
 
@@ -24,14 +35,20 @@ LANDING_S = 10.0
 """How long calls in flight may take to land once the run is asked to stop."""
 
 
-@dataclass(slots=True)
-class Doubt:
-    """A row whose external ID is being looked up."""
+@dataclass(frozen=True, slots=True)
+class Rules:
+    """How rows are sent; none of it changes what is sent."""
 
-    entry: Entry
-    since: float  # monotonic seconds: when the doubtful call ended, or this process began
-    look_at: float
-    foreign: bool = False  # the doubtful call was another run's; nothing of this row was sent
+    lag_s: float  # how long the target's index may lag
+    concurrency: int
+    flight_s: float = 0.0  # how long another process's call may be under way: two OAuth clients may share a ledger
+    outage_s: float = 300.0  # how long an outage is waited out
+    lease_s: float = 30.0  # how long the run is this process's after each renewal of its lease
+    canary: int = 0  # so many rows must be created before the rest is sent
+    max_failures: int | None = None  # more failed rows than that stop the run
+    sends: bool = True  # False: reconcile, which only looks rows up
+    resend: Resend = Resend.LIMITED
+    suspects: bool = False  # the ledger is an older copy: ready rows may have been sent
 
 
 @dataclass(slots=True)
@@ -39,18 +56,17 @@ class Submission:
     """One run being sent. The whole mutable state is declared below; it changes between awaits only.
 
     Workers take entries: those whose pause is over first, then the ledger's ready rows in file order. One settler
-    looks up what is in doubt. Everything ends when nothing is left, or when `halt` is called and the calls in flight
-    have landed.
+    looks up what is in doubt, and probes the service while the circuit is open. Everything ends when nothing is left, or
+    when `halt` is called and the calls in flight have landed.
     """
 
     run: str
     ledger: Ledger
     target: Target
     clock: Clock
-    lag_s: float
-    concurrency: int
+    rules: Rules
     progress: Progress
-    flight_s: float = 0.0  # how long another process's call may be under way: two OAuth clients may share a ledger
+    holds: Callable[[], bool] = lambda: True  # whether this process still has the run's lease
 
     _ready: deque[Entry] = field(default_factory=deque)
     _after: int = -1  # the position up to which ready rows were taken from the ledger
@@ -60,20 +76,25 @@ class Submission:
         default_factory=list
     )  # a heap: due, order, entry, over_doubt
     _order: Any = field(default_factory=count)
-    _doubts: dict[int, Doubt] = field(default_factory=dict)  # by position
+    _doubts: Doubts = field(default_factory=Doubts)
+    _paid: dict[int, int] = field(default_factory=dict)  # what the last repeat of a row took from the budget
     _flying: int = 0
+    _circuit: OutageBreaker = field(default_factory=OutageBreaker)
+    _failures: RowFailures = field(default_factory=RowFailures)
+    _canaries: int = 0  # so many rows must still be created before the rest is sent
     _halted: ImporterError | None = None
     _halting: asyncio.Event = field(default_factory=asyncio.Event)
-    _waiters: set[asyncio.Future[None]] = field(default_factory=set)
+    _waiters: dict[asyncio.Future[None], None] = field(default_factory=dict)  # woken in the order in which they came
     _tally: Counter[str] = field(default_factory=Counter)
 
     async def submit(self) -> None:
         """Returns when every row is settled or rests as unknown. Raises what `halt` was given, LedgerError otherwise."""
+        self._begin()
         await self._take_up_doubts()
         try:
             async with asyncio.TaskGroup() as group:
                 settler = group.create_task(self._settle())
-                workers = [group.create_task(self._work()) for _ in range(self.concurrency)]
+                workers = [group.create_task(self._work()) for _ in range(self.rules.concurrency)]
                 group.create_task(self._land([settler, *workers]))
         except* ImporterError as problems:
             self.halt(_first(problems))
@@ -86,11 +107,22 @@ class Submission:
         self._halting.set()
         self._wake()
 
+    def _begin(self) -> None:
+        counts = self.ledger.counts(self.run)
+        self._failures = RowFailures(self.rules.max_failures, failed=counts["failed"])
+        self._canaries = max(self.rules.canary - counts["created"], 0) if self.rules.sends else 0
+        self._exhausted = not self.rules.sends
+
     async def _take_up_doubts(self) -> None:
-        """Every row that was being sent when the last process ended is in doubt from now on."""
+        """Every row that was being sent when the last process ended is in doubt from now on, call by call."""
+        stages = [Stage.SENDING, Stage.DOUBT, Stage.UNKNOWN]
+        await self._doubt(stages + ([Stage.READY] if self.rules.suspects else []))
+        for call in self.ledger.open_calls(self.run):
+            await self.ledger.end_call(self.run, CallEnd(call, "lost: the importer ended during the call", self._now()))
+
+    async def _doubt(self, stages: list[Stage]) -> None:
         now = self.clock.monotonic()
         after = -1
-        stages = [Stage.SENDING, Stage.DOUBT, Stage.UNKNOWN]
         while entries := await self.ledger.entries(self.run, stages, after, PAGE):
             after = entries[-1].position
             for entry in entries:
@@ -98,15 +130,19 @@ class Submission:
                 if entry.stage is Stage.SENDING:
                     taken = advance(entry, Stage.DOUBT, doubted=True, reason="the importer ended during the call")
                     await self.ledger.put(taken)
-                self._doubts[taken.position] = Doubt(taken, since=now, look_at=now)
+                self._doubts.add(Doubt(taken, since=now, look_at=now, suspect=entry.stage is Stage.READY))
                 self._taken_up.add(taken.position)
 
     # Workers
 
     async def _work(self) -> None:
         while (taken := await self._next()) is not None:
+            entry, over_doubt = taken
             try:
-                await self._send(taken[0], over_doubt=taken[1])
+                await self._send(entry, over_doubt=over_doubt)
+            except Unavailable as reason:  # nothing of it was sent
+                self._opens(reason)
+                self._pause(entry, 0.0, over_doubt=over_doubt)
             except (NotAuthorised, TargetDown) as reason:
                 self.halt(reason)
             finally:
@@ -117,21 +153,39 @@ class Submission:
         """The next entry to send, counted as flying; None when there will be none."""
         while self._halted is None:
             now = self.clock.monotonic()
-            if self._pausing and self._pausing[0][0] <= now:
+            if not self._may_send():
+                await self._wait(None)
+            elif self._pausing and self._pausing[0][0] <= now:
                 _, _, entry, over_doubt = heappop(self._pausing)
                 self._flying += 1
                 return entry, over_doubt
-            if not self._ready and not self._exhausted:
+            elif not self._ready and not self._exhausted:
                 await self._load()
-            elif self._ready:
+            elif self._ready and self._may_begin():
                 self._flying += 1
                 return self._ready.popleft(), False
-            elif not (self._pausing or self._doubts or self._flying):
+            elif self._finished():
                 self._wake()
                 return None
             else:
                 await self._wait(self._pausing[0][0] - now if self._pausing else None)
         return None
+
+    def _may_send(self) -> bool:
+        """Not while the circuit is open, and one row at a time to close it."""
+        state = self._circuit.circuit
+        return (
+            state is Circuit.CLOSED
+            or (state is Circuit.HALF_OPEN and not self._flying)
+            or self._finished()  # nothing is to be sent any more
+        )
+
+    def _may_begin(self) -> bool:
+        """Whether one more row may begin its way: as long as canaries are missing, no more of them than are missing."""
+        return not self._canaries or self._flying + len(self._pausing) + len(self._doubts) < self._canaries
+
+    def _finished(self) -> bool:
+        return self._exhausted and not (self._ready or self._pausing or len(self._doubts) or self._flying)
 
     async def _load(self) -> None:
         """More ready rows from the ledger; what was taken before has a lower position."""
@@ -147,31 +201,55 @@ class Submission:
     async def _send(self, entry: Entry, *, over_doubt: bool) -> None:
         """One POST, from the claim to the recorded answer."""
         taken: list[TakenBy] = []
+        calls: list[int] = []
         sending = advance(entry, Stage.SENDING, attempts=entry.attempts + 1)
-        claimed = False
 
         async def claim() -> bool:
-            nonlocal claimed
+            if calls:  # a 401 proved that nothing was done; the claim stands, and the lease may have been lost since
+                if not self.holds():
+                    raise LeaseLost(self.run)
+                return True
             if self._halted is not None:
                 return False
-            answer = await self.ledger.claim(entry, over_doubt=over_doubt)
-            claimed = isinstance(answer, Claimed)
-            if isinstance(answer, TakenBy):
-                taken.append(answer)
-            return claimed
+            claimed = await self.ledger.claim([entry], self._now(), over_doubt=over_doubt)
+            taken.extend(claimed.taken.values())
+            if claimed.call is None:
+                return False
+            calls.append(claimed.call)
+            if not self.holds():  # held up for longer than the lease lasts, perhaps by the claim's own fsync
+                raise LeaseLost(self.run)
+            return True
 
         try:
             answer = await self.target.create(entry.payload, entry.external_id, claim)
-        except ImporterError:
-            if claimed:  # whatever stops a run (401, 403, a long 429, an untrusted server) proves that nothing was done
-                await self.ledger.put(advance(sending, Stage.READY))
+        except ImporterError as problem:
+            if calls:  # whatever stops a run (401, 403, a long wait, an untrusted server) proves that nothing was done
+                end = CallEnd(calls[0], f"not done: {type(problem).__name__}", self._now())
+                await self.ledger.put(advance(sending, Stage.READY), end=end)
             raise
         if taken:
             await self._held(entry, taken[0])
         elif answer is not None:
-            await self._follow(next_step(sending, answer), answered=self.clock.monotonic())
-            if self.target.posts.is_on:
-                self.halt(_outage(self.target.posts.last))
+            end = CallEnd(calls[0], in_short(answer), self._now(), getattr(answer, "correlation_id", None))
+            step = next_step(sending, answer)
+            self._heed(entry.position, answer)
+            await self._follow(step, self.clock.monotonic(), end)
+
+    def _heed(self, position: int, answer: Answer) -> None:
+        """What an answer says of the service and of the rows as a whole."""
+        match answer:
+            case NotDone(throttled=True):
+                return
+            case Lost() | NotDone():
+                self._circuit.failed(answer.problem, self.clock.monotonic())
+                return
+            case Created():
+                self.target.budget.succeeded(self._paid.pop(position, 0))
+            case Refused():
+                self._failures.refused(position, answer.cause)
+            case Conflict():
+                self._failures.refused(position, answer.cause, final=False)
+        self._circuit.answered()
 
     async def _held(self, entry: Entry, holder: TakenBy) -> None:
         """Another run's row has this external ID."""
@@ -180,27 +258,51 @@ class Submission:
             await self._settled(advance(entry, Stage.EXISTING, task_id=holder.task_id, reason=reason))
             return
         now = self.clock.monotonic()
-        self._doubts[entry.position] = Doubt(entry, since=now, look_at=now, foreign=True)
+        self._doubts.add(Doubt(entry, since=now, look_at=now, foreign=True))
         self._wake()
 
     # Doubts
 
     async def _settle(self) -> None:
-        """Looks up what is in doubt, up to 50 rows a call, until nothing can come any more."""
+        """Looks up what is in doubt, up to 50 rows a call, until nothing can come any more; probes an open circuit."""
         while self._halted is None and not self._finished():
             now = self.clock.monotonic()
-            due = [doubt for doubt in self._doubts.values() if doubt.look_at <= now][:LOOK_UP_BATCH]
+            if self._circuit.circuit is Circuit.OPEN:
+                await self._probe(now)
+                continue
+            due = self._doubts.due(now, LOOK_UP_BATCH)
             if due:
                 try:
                     await self._look_up(due)
+                except Unavailable as reason:
+                    self._opens(reason)
                 except (NotAuthorised, TargetDown) as reason:
                     self.halt(reason)
             else:
-                earliest = min((doubt.look_at for doubt in self._doubts.values()), default=None)
+                earliest = self._doubts.earliest()
                 await self._wait(None if earliest is None else earliest - now)
 
-    def _finished(self) -> bool:
-        return self._exhausted and not (self._ready or self._pausing or self._doubts or self._flying)
+    def _opens(self, reason: Unavailable) -> None:
+        if self._circuit.circuit is not Circuit.OPEN:
+            self._circuit.open(str(reason), self.clock.monotonic())
+        self._wake()
+
+    async def _probe(self, now: float) -> None:
+        """While the circuit is open: one read every 30 s; a good one lets one row try. An outage that lasts ends the run."""
+        if self._circuit.is_over(now, self.rules.outage_s):
+            self.halt(_outage(self._circuit.last))
+        elif now < self._circuit.probe_at:
+            self.progress("outage", {"problem": self._circuit.last, "seconds": round(now - self._circuit.opened_at)})
+            await self._wait(self._circuit.probe_at - now)
+        else:
+            try:
+                good = await self.target.probe()
+            except (NotAuthorised, TargetDown) as reason:
+                self.halt(reason)
+                return
+            log.info("probed", extra={"run": self.run, "good": good})
+            self._circuit.probed(self.clock.monotonic(), good=good)
+            self._wake()
 
     async def _look_up(self, due: list[Doubt]) -> None:
         began = self.clock.monotonic()  # what is not found was not there when the call began
@@ -209,48 +311,66 @@ class Submission:
             found = Hits(tuple(hits.get(doubt.entry.external_id, ())))
             if doubt.foreign:
                 await self._follow_foreign(doubt, found, began)
+                continue
+            ours = self.target.content(json.loads(doubt.entry.payload))
+            since_s, lag_s = began - doubt.since, self.rules.lag_s
+            if doubt.suspect:
+                step = after_suspicion(doubt.entry, found, ours, since_s, lag_s)
             else:
-                ours = self.target.content(json.loads(doubt.entry.payload))
-                step = after_look_up(doubt.entry, found, ours, began - doubt.since, self.lag_s)
-                await self._follow(step, answered=doubt.since)
+                step = after_look_up(doubt.entry, found, ours, since_s, lag_s, self.rules.resend)
+            await self._follow(step, doubt.since, suspect=doubt.suspect)
 
     async def _follow_foreign(self, doubt: Doubt, found: Hits, began: float) -> None:
         """What another run may have created: found, it exists; not found after the lag, this row may be sent."""
+        certain_s = self.rules.lag_s + self.rules.flight_s
         if found.tasks:
-            del self._doubts[doubt.entry.position]
+            self._doubts.drop(doubt.entry.position)
             reason = "a task with this external ID exists"
             await self._settled(advance(doubt.entry, Stage.EXISTING, task_id=found.tasks[0].task_id, reason=reason))
-        elif began - doubt.since > self.lag_s + self.flight_s:
-            del self._doubts[doubt.entry.position]
+        elif began - doubt.since > certain_s:
+            self._doubts.drop(doubt.entry.position)
             self._pause(doubt.entry, 0.0, over_doubt=True)
         else:
-            doubt.look_at = began + max((self.lag_s + self.flight_s) / 4, 0.05)
+            doubt.look_at = began + max(certain_s / 4, 0.05)
 
     # What follows
 
-    async def _follow(self, step: Step, answered: float) -> None:
+    async def _follow(self, step: Step, answered: float, end: CallEnd | None = None, *, suspect: bool = False) -> None:
         """Records a step, then does what it asks for."""
         entry = step.entry
         match step:
             case Settled():
-                self._doubts.pop(entry.position, None)
-                await self._settled(entry)
+                self._doubts.drop(entry.position)
+                await self._settled(entry, end)
             case Again(wait_s=wait_s):
-                await self.ledger.put(entry)
-                self._doubts.pop(entry.position, None)
-                self._pause(entry, wait_s)
+                await self.ledger.put(entry, end=end)
+                self._doubts.drop(entry.position)
+                self._repeat(entry, wait_s)
             case LookUp(wait_s=wait_s):
-                known = self._doubts.get(entry.position)
-                if known is None or known.entry != entry:
-                    await self.ledger.put(entry)
+                if not suspect and (end is not None or not self._doubts.known(entry)):
+                    await self.ledger.put(entry, end=end)
                 now = self.clock.monotonic()
-                self._doubts[entry.position] = Doubt(entry, since=answered, look_at=now + wait_s)
+                self._doubts.add(Doubt(entry, since=answered, look_at=now + wait_s, suspect=suspect))
                 self._wake()
+        stop = self._failures.verdict
+        if stop:
+            self.halt(_failing(stop))
 
-    async def _settled(self, entry: Entry) -> None:
-        at = self.clock.now().isoformat(timespec="milliseconds").replace("+00:00", "Z")
+    def _repeat(self, entry: Entry, wait_s: float) -> None:
+        """Once more, if the run's budget can pay for it."""
+        if not self.rules.sends and self.rules.resend is not Resend.CONFIRMED:
+            self._wake()
+        elif entry.conflicts and not entry.doubted:  # the service is at work, and such repeats are counted by the row
+            self._pause(entry, wait_s)
+        elif paid := self.target.budget.take(timed_out=TIME_OUT in entry.reason):
+            self._paid[entry.position] = paid
+            self._pause(entry, wait_s)
+        else:
+            self.halt(BudgetSpent(entry.reason or "a lost answer"))
+
+    async def _settled(self, entry: Entry, end: CallEnd | None = None) -> None:
         begun = entry.stage is Stage.CREATED and entry.state
-        await self.ledger.put(entry, [StateChange(entry.state or "", at, "created")] if begun else ())
+        await self.ledger.put(entry, [StateChange(entry.state or "", self._now(), "created")] if begun else (), end=end)
         log.info(
             "row settled",
             extra={
@@ -260,13 +380,30 @@ class Submission:
                 "correlation_id": entry.correlation_id,
             },
         )
+        self._count(entry)
         self._tally[entry.outcome.value] += 1
         self.progress("settled", {**self._tally, "doubt": len(self._doubts)})
         self._wake()
 
+    def _count(self, entry: Entry) -> None:
+        """What a settled row means for the rest."""
+        match entry.outcome:
+            case Outcome.CREATED:
+                self._failures.settled(entry.position)
+                self._canaries = max(self._canaries - 1, 0)
+            case Outcome.EXISTING:
+                self._failures.settled(entry.position)
+            case Outcome.UNKNOWN if entry.position in self._taken_up:
+                return  # it rests from an earlier start: no canary of this one, which could then never send the rest
+            case outcome if self._canaries and outcome is not Outcome.NOT_SENT:
+                self.halt(_canary(entry))
+
     def _pause(self, entry: Entry, wait_s: float, *, over_doubt: bool = False) -> None:
         heappush(self._pausing, (self.clock.monotonic() + wait_s, next(self._order), entry, over_doubt))
         self._wake()
+
+    def _now(self) -> str:
+        return self.clock.now().isoformat(timespec="milliseconds").replace("+00:00", "Z")
 
     # Waiting
 
@@ -280,14 +417,14 @@ class Submission:
     async def _wait(self, seconds: float | None) -> None:
         """Until something changed, or `seconds` have passed. Registered at once, so that no change is missed."""
         changed: asyncio.Future[None] = asyncio.get_running_loop().create_future()
-        self._waiters.add(changed)
+        self._waiters[changed] = None
         waits: set[asyncio.Future[None]] = {changed}
         if seconds is not None:
             waits.add(asyncio.ensure_future(self.clock.sleep(max(seconds, 0.0))))
         try:
             await asyncio.wait(waits, return_when=asyncio.FIRST_COMPLETED)
         finally:
-            self._waiters.discard(changed)
+            self._waiters.pop(changed, None)
             for wait in waits:
                 wait.cancel()
 
@@ -307,8 +444,21 @@ class Submission:
 
 
 def _outage(last: str) -> TargetDown:
-    return TargetDown(
-        f"The service failed ten times in a row ({last}); the rest is not sent.", "Run importer resume later."
+    return TargetDown(f"The service keeps failing ({last}); the rest is not sent.", "Run importer resume later.")
+
+
+def _failing(why: str) -> TooManyFailures:
+    return TooManyFailures(
+        f"The run was stopped: {why}. The rest is not sent.",
+        "See the Rejects sheet for the reasons. What was not sent goes out with importer resume, once the cause is gone.",
+    )
+
+
+def _canary(entry: Entry) -> TooManyFailures:
+    return TooManyFailures(
+        f"The run was stopped: line {entry.line}, one of the first rows that go alone (--canary), was not created: "
+        f"{entry.reason or entry.outcome.words}. The rest is not sent.",
+        "Correct the cause; importer resume sends the rest, some rows first again.",
     )
 
 

@@ -3,14 +3,15 @@ INSERT OR IGNORE INTO environments (target, origin) VALUES (?, ?);
 -- name: environment
 SELECT env FROM environments WHERE target = ? AND origin = ?;
 -- name: add_run
-INSERT INTO runs (run, plan, env, head, about, approval, settings, opened_at, out, state, note, seal)
-VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?);
+INSERT INTO runs (run, plan, env, head, about, approval, settings, opened_at, out, state, note, seal, state_seal)
+VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?);
 -- name: runs
-SELECT no, run, env, head, about, approval, settings, opened_at, out, state, note, seal FROM runs ORDER BY no;
+SELECT no, run, plan, env, head, about, approval, settings, opened_at, out, state, note, seal, state_seal FROM runs
+ORDER BY no;
 -- name: run_of_plan
 SELECT run FROM runs WHERE plan = ?;
 -- name: set_run_state
-UPDATE runs SET state = ?, note = ? WHERE run = ?;
+UPDATE runs SET state = ?, note = ?, state_seal = ? WHERE run = ?;
 -- name: add_row
 INSERT INTO rows (no, position, line, file_line, cells, external_id, queue, findings, payload, env, fixed,
     stage, attempts, resends, doubted, conflicts, task_id, state, reason, correlation_id, audits, audit_count, seal)
@@ -55,6 +56,49 @@ INSERT INTO audit_entries (no, position, sequence, id, action, actor, at, diff) 
 -- name: audits_of_run
 SELECT position, id, action, actor, at, diff FROM audit_entries WHERE no = ? ORDER BY position, sequence;
 -- name: add_approval
-INSERT INTO approvals (plan, digest, approved, who, at, comment) VALUES (?, ?, ?, ?, ?, ?);
+INSERT INTO approvals (plan, digest, approved, who, at, comment, seal) VALUES (?, ?, ?, ?, ?, ?, ?);
 -- name: approvals
-SELECT plan, digest, approved, who, at, comment FROM approvals WHERE plan = ? ORDER BY sequence;
+SELECT plan, digest, approved, who, at, comment, seal FROM approvals WHERE plan = ? ORDER BY sequence;
+-- name: begin_call
+INSERT INTO calls (no, kind, body, began_at, seal) VALUES (?, ?, ?, ?, ?);
+-- name: add_call_row
+INSERT INTO call_rows (call, position) VALUES (?, ?);
+-- name: call
+SELECT no, kind, body, began_at FROM calls WHERE call = ?;
+-- name: rows_of_call
+SELECT position FROM call_rows WHERE call = ? ORDER BY position;
+-- name: end_call
+UPDATE calls SET ended_at = ?, answer = ?, correlation_id = ?, seal = ? WHERE call = ?;
+-- name: open_calls
+SELECT call, position FROM calls JOIN call_rows USING (call) WHERE no = ? AND ended_at IS NULL ORDER BY call, position;
+-- name: seal_states
+INSERT INTO trails (no, position, states) VALUES (?, ?, ?) ON CONFLICT DO UPDATE SET states = excluded.states;
+-- name: seal_audits
+INSERT INTO trails (no, position, audits) VALUES (?, ?, ?) ON CONFLICT DO UPDATE SET audits = excluded.audits;
+-- name: lease
+SELECT token, boot, space, process, started, until_s, lasts_s, seal FROM leases WHERE no = ?;
+-- name: put_lease
+INSERT OR REPLACE INTO leases VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?);
+-- name: drop_lease
+DELETE FROM leases WHERE no = ? AND token = ?;
+-- name: mark
+SELECT value FROM marks WHERE name = ?;
+-- name: every_row
+SELECT position, line, file_line, cells, external_id, queue, findings, payload, fixed,
+    stage, attempts, resends, doubted, conflicts, task_id, state, reason, correlation_id, audits, audit_count, seal,
+    no, env
+FROM rows;
+-- name: every_state
+SELECT no, position, sequence, state, at, source FROM states ORDER BY no, position, sequence;
+-- name: every_audit
+SELECT no, position, sequence, id, action, actor, at, diff FROM audit_entries ORDER BY no, position, sequence;
+-- name: states_seals
+SELECT no, position, states FROM trails WHERE states IS NOT NULL;
+-- name: audits_seals
+SELECT no, position, audits FROM trails WHERE audits IS NOT NULL;
+-- name: every_call
+SELECT call, no, kind, body, began_at, ended_at, answer, correlation_id, seal FROM calls ORDER BY call;
+-- name: every_approval
+SELECT plan, digest, approved, who, at, comment, seal FROM approvals ORDER BY sequence;
+-- name: number
+SELECT no, env FROM runs WHERE run = ?;

@@ -3,32 +3,41 @@
 import asyncio
 import hashlib
 import json
+import secrets
 import sqlite3
 from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import asdict
 from itertools import groupby
 from operator import itemgetter
 from pathlib import Path
 from typing import Any
 
-from importer.core.aftermath import after_sending
-from importer.core.errors import LedgerError, PlanRefused
+from importer.core.errors import LeaseLost, LedgerError, PlanRefused
 from importer.core.facts import LedgerFact
-from importer.core.plan import (
-    About,
-    Approval,
-    Environment,
-    Preview,
-    canonical,
-    findings_read,
-    findings_record,
-    plan_head,
-)
+from importer.core.lease import Holder, Lease
+from importer.core.plan import Approval, Environment
 from importer.core.report import AuditEntry, ResultRow, RunFacts, StateChange, tally
 from importer.core.stages import OUTCOMES, UNSETTLED, Entry, Stage, advance
-from importer.core.verdicts import Verdict
-from importer.ledgers.database import Database, queries
-from importer.ports import Claim, Claimed, RunRecord, RunRow, TakenBy
+from importer.ledgers.checkup import refuse_damage
+from importer.ledgers.database import MARK, Database, queries
+from importer.ledgers.records import (
+    KEEP,
+    approval,
+    approval_values,
+    audit_values,
+    call_seal,
+    checked,
+    entry,
+    moving_values,
+    result_row,
+    row_values,
+    run_record,
+    run_values,
+    state_sealed,
+    state_values,
+)
+from importer.ledgers.seal import seal
+from importer.machine import machine
+from importer.ports import CallEnd, Claim, RunRecord, RunRow, TakenBy
 
 SQL = queries()
 
@@ -36,12 +45,113 @@ SQL = queries()
 class SqliteLedger:
     """See ports.Ledger. The whole mutable state is the file."""
 
-    def __init__(self, path: Path) -> None:
-        self._database = Database(path)
+    def __init__(self, path: Path, *, threaded: bool = True) -> None:
+        self._database = Database(path, threaded=threaded)
         self._numbers: dict[str, tuple[int, int]] = {}  # run -> its number and its environment's
+        self._tokens: dict[str, str] = {}  # run -> the lease under which this process writes its rows
 
     def close(self) -> None:
         self._database.close()
+
+    # Trust
+
+    def trusted(self, *, though_older: bool = False, adopt: bool = False) -> None:
+        database = self._database
+        refuse_damage(database.reader, database.path)
+        self._of_this_machine(adopt=adopt)
+        if not though_older:
+            self._newest()
+        try:
+            database.reserve.lay_by()
+            if not self.is_older_copy():
+                self.accept_as_newest()
+        except OSError as problem:
+            raise LedgerError(
+                f"There is no room beside the ledger {database.path}: {problem.strerror}.",
+                "Nothing was sent. Free some space on the disk (2 MB will do) and start again.",
+            ) from problem
+
+    def is_older_copy(self) -> bool:
+        counted = self._database.counter.value()
+        return counted is None or counted > self._database.generation()
+
+    def accept_as_newest(self) -> None:
+        self._database.counter.tell(self._database.generation(), durable=True)
+
+    def _newest(self) -> None:
+        if self.is_older_copy():
+            raise LedgerError(
+                f"The ledger {self._database.path} is an older copy of itself: it does not know all that was sent.",
+                "Put the newest one back, or run importer reconcile: it looks up every row that may have been sent since.",
+            )
+
+    def _of_this_machine(self, *, adopt: bool) -> None:
+        found = self._read("mark", "machine")
+        here = machine()
+        if found and found[0][0] not in ("", here) and here and not adopt:
+            raise LedgerError(
+                f"The ledger {self._database.path} was copied from another machine; two copies would not know of each other.",
+                "Run the importer where the ledger belongs. If it has moved for good, importer reconcile --adopt takes it over.",
+            )
+        if here and (not found or found[0][0] != here):
+            values = ("machine", here)
+            self._database.write(lambda connection: connection.execute(MARK, (*values, seal(values)))).result()
+
+    # Leases
+
+    def lease(self, run: str) -> Lease | None:
+        number, _ = self._number(run)
+        found = self._read("lease", number)
+        if not found:
+            return None
+        token, boot, space, process, started, until_s, lasts_s, sealed = found[0]
+        if seal(found[0][:-1]) != sealed:
+            raise LedgerError(f"The ledger's record of who sends the run {run} is damaged.", KEEP)
+        return Lease(token, Holder(boot, space, process, started), until_s, lasts_s)
+
+    async def take_lease(self, run: str, holder: Holder, until_s: float, lasts_s: float, over: Lease | None) -> Lease:
+        number, _ = self._number(run)
+        token = secrets.token_hex(8)
+        values = (token, holder.boot, holder.space, holder.process, holder.started, until_s, lasts_s)
+
+        def job(connection: sqlite3.Connection) -> None:
+            found = connection.execute(SQL["lease"], (number,)).fetchone()
+            if (found and (found[0], found[5])) != (over and (over.token, over.until_s)):
+                raise LeaseLost(run)
+            connection.execute(SQL["put_lease"], (number, *values, seal(values)))
+
+        await self._write(job)
+        self._tokens[run] = token
+        return Lease(token, holder, until_s, lasts_s)
+
+    async def renew_lease(self, run: str, until_s: float) -> None:
+        number, _ = self._number(run)
+
+        def job(connection: sqlite3.Connection) -> None:
+            self._guard(connection, run, number)
+            found = connection.execute(SQL["lease"], (number,)).fetchone()
+            values = (*found[:5], until_s, found[6])
+            connection.execute(SQL["put_lease"], (number, *values, seal(values)))
+
+        await self._write(job)
+
+    async def release_lease(self, run: str) -> None:
+        number, _ = self._number(run)
+        token = self._tokens.get(run)
+        dropped = await self._write(
+            lambda connection: connection.execute(SQL["drop_lease"], (number, token)).rowcount, answer=True
+        )
+        if dropped:  # a lease that was lost still keeps this process from writing
+            self._tokens.pop(run, None)
+
+    def _guard(self, connection: sqlite3.Connection, run: str, number: int) -> None:
+        """Once this process has sent under a lease, it writes the run's rows under that lease or not at all."""
+        token = self._tokens.get(run)
+        if token is None:
+            return
+        found = connection.execute(SQL["lease"], (number,)).fetchone()
+        if found is None or found[0] != token:
+            raise LeaseLost(run)
 
     # Runs
 
@@ -50,9 +160,10 @@ class SqliteLedger:
             environment = record.preview.head.environment
             env = _environment(connection, environment)
             assert env is not None
-            values = _run_values(record, env)
+            values = run_values(record, env)
+            sealed = seal(values[:-2]), state_sealed(record.run, record.state, record.note)
             try:
-                cursor = connection.execute(SQL["add_run"], (*values, _seal(values[:-2])))
+                cursor = connection.execute(SQL["add_run"], (*values, *sealed))
             except sqlite3.IntegrityError:
                 plan = record.preview.about.plan
                 ran = connection.execute(SQL["run_of_plan"], (plan,)).fetchone()
@@ -61,7 +172,7 @@ class SqliteLedger:
                     "Preview the file again for a new plan, or carry the run on with importer resume.",
                 ) from None
             number = cursor.lastrowid
-            connection.executemany(SQL["add_row"], (_row_values(number, env, i, row) for i, row in enumerate(rows)))
+            connection.executemany(SQL["add_row"], (row_values(number, env, i, row) for i, row in enumerate(rows)))
 
         self._database.write(job).result()
 
@@ -71,69 +182,87 @@ class SqliteLedger:
         return exact[0] if exact else found[0] if len(found) == 1 else None
 
     def runs(self) -> list[RunRecord]:
-        return [_run_record(row) for row in self._read("runs")]
+        return [run_record(row) for row in self._read("runs")]
 
     def run_of_plan(self, plan: str) -> str | None:
         found = self._read("run_of_plan", plan)
         return found[0][0] if found else None
 
     async def set_state(self, run: str, state: str, note: str) -> None:
-        await self._write(lambda connection: connection.execute(SQL["set_run_state"], (state, note, run)))
+        values = (state, note, state_sealed(run, state, note), run)
+        await self._write(lambda connection: connection.execute(SQL["set_run_state"], values), answer=True)
 
     # Approvals
 
     def add_approval(self, approval: Approval) -> None:
-        values = (
-            approval.plan,
-            approval.digest,
-            approval.approved,
-            approval.who,
-            approval.at,
-            approval.comment,
-        )
+        values = approval_values(approval)
         self._database.write(lambda connection: connection.execute(SQL["add_approval"], values)).result()
 
     def approvals(self, plan: str) -> list[Approval]:
-        return [Approval(p, digest, bool(yes), *rest) for p, digest, yes, *rest in self._read("approvals", plan)]
+        return [approval(row) for row in self._read("approvals", plan)]
 
     # Rows
 
     async def entries(self, run: str, stages: Sequence[str], after: int, limit: int) -> list[Entry]:
         number, _ = self._number(run)
         found = [row for stage in stages for row in self._read("entries", number, stage, after, limit)]
-        return [_entry(run, _checked(row)) for row in sorted(found, key=itemgetter(0))[:limit]]
+        return [entry(run, checked(row)) for row in sorted(found, key=itemgetter(0))[:limit]]
 
-    async def claim(self, entry: Entry, *, over_doubt: bool = False) -> Claim:
-        number, env = self._number(entry.run)
-        sending = advance(entry, Stage.SENDING, attempts=entry.attempts + 1)
+    async def claim(
+        self, entries: Sequence[Entry], at: str, *, kind: str = "create", over_doubt: bool = False
+    ) -> Claim:
+        run = entries[0].run
+        number, env = self._number(run)
 
         def job(connection: sqlite3.Connection) -> Claim:
-            for no, position, run, stage, task_id in connection.execute(SQL["holder"], (env, entry.external_id)):
-                own = (no, position) == (number, entry.position)
-                if not own and (stage == Stage.CREATED or not over_doubt):
-                    return TakenBy(run, task_id if stage == Stage.CREATED else None)
-            _put(connection, number, sending)
-            return Claimed()
+            self._guard(connection, run, number)
+            taken = {e.position: t for e in entries if (t := _taken(connection, number, env, e, over_doubt=over_doubt))}
+            free = [entry for entry in entries if entry.position not in taken]
+            if not free:
+                return Claim(None, taken)
+            for each in free:
+                _put(connection, number, advance(each, Stage.SENDING, attempts=each.attempts + 1))
+            return Claim(_begin_call(connection, number, kind, free, at), taken)
 
-        claimed: Claim = await self._write(job)
-        return claimed
+        claim: Claim = await self._write(job)
+        return claim
 
-    async def put(self, entry: Entry, states: Sequence[StateChange] = (), audits: Sequence[AuditEntry] = ()) -> None:
+    async def put(
+        self,
+        entry: Entry,
+        states: Sequence[StateChange] = (),
+        audits: Sequence[AuditEntry] = (),
+        end: CallEnd | None = None,
+    ) -> None:
         number, _ = self._number(entry.run)
 
         def job(connection: sqlite3.Connection) -> None:
+            self._guard(connection, entry.run, number)
             _put(connection, number, entry)
-            key = (number, entry.position)
             if states:
-                connection.execute(SQL["clear_states"], key)
-                rows = [(*key, i, each.state, each.at, each.source) for i, each in enumerate(states)]
-                connection.executemany(SQL["add_state"], rows)
+                _put_states(connection, number, entry.position, states)
             if audits:
-                connection.execute(SQL["clear_audits"], key)
-                entries = [(*key, i, e.id, e.action, e.actor, e.at, canonical(e.diff)) for i, e in enumerate(audits)]
-                connection.executemany(SQL["add_audit"], entries)
+                _put_audits(connection, number, entry.position, audits)
+            if end is not None:
+                _end_call(connection, end)
 
-        await self._write(job)
+        await self._write(job, answer=True)
+
+    async def end_call(self, run: str, end: CallEnd) -> None:
+        number, _ = self._number(run)
+
+        def job(connection: sqlite3.Connection) -> None:
+            self._guard(connection, run, number)
+            _end_call(connection, end)
+
+        await self._write(job, answer=True)
+
+    def open_calls(self, run: str) -> dict[int, tuple[int, ...]]:
+        number, _ = self._number(run)
+        calls: dict[int, tuple[int, ...]] = {}
+        for call, position in self._read("open_calls", number):
+            calls[call] = (*calls.get(call, ()), position)
+        return calls
 
     async def states(self, run: str, position: int) -> list[StateChange]:
         number, _ = self._number(run)
@@ -150,11 +279,11 @@ class SqliteLedger:
 
     def counts(self, run: str) -> dict[str, int]:
         number, _ = self._number(run)
-        return tally((OUTCOMES[Stage(stage)].value, count) for stage, count in self._read("counts", number))
+        return tally((OUTCOMES[_stage(stage)].value, count) for stage, count in self._read("counts", number))
 
     def unsettled(self, run: str) -> int:
         number, _ = self._number(run)
-        return sum(count for stage, count in self._read("counts", number) if Stage(stage) in UNSETTLED)
+        return sum(count for stage, count in self._read("counts", number) if _stage(stage) in UNSETTLED)
 
     def run_facts(self, run: str) -> RunFacts:
         record = self.run(run)
@@ -192,7 +321,7 @@ class SqliteLedger:
                 history, waiting_states = waiting_states[1], next(states, None)
             if waiting_audits is not None and waiting_audits[0] == position:
                 trail, waiting_audits = waiting_audits[1], next(audits, None)
-            yield _result_row(run, _checked(row), history, trail)
+            yield result_row(run, checked(row), history, trail)
 
     # Plumbing
 
@@ -200,22 +329,23 @@ class SqliteLedger:
         try:
             return self._database.reader.execute(SQL[name], values)
         except sqlite3.Error as problem:
-            raise LedgerError(
-                f"The ledger {self._database.path} cannot be read: {problem}.", "Keep the file."
-            ) from problem
+            raise LedgerError(f"The ledger {self._database.path} cannot be read: {problem}.", KEEP) from problem
 
     def _read(self, name: str, *values: Any) -> list[Any]:
-        return self._cursor(name, *values).fetchall()
+        try:
+            return self._cursor(name, *values).fetchall()
+        except sqlite3.Error as problem:
+            raise LedgerError(f"The ledger {self._database.path} cannot be read: {problem}.", KEEP) from problem
 
-    async def _write(self, job: Any) -> Any:
-        return await asyncio.wrap_future(self._database.write(job))
+    async def _write(self, job: Any, *, answer: bool = False) -> Any:
+        return await asyncio.wrap_future(self._database.write(job, answer=answer))
 
     def _number(self, run: str) -> tuple[int, int]:
         if run not in self._numbers:
-            found = self._database.reader.execute("SELECT no, env FROM runs WHERE run = ?", (run,)).fetchone()
-            if found is None:
+            found = self._read("number", run)
+            if not found:
                 raise LedgerError(f"The ledger has no run {run}.", "See importer runs.")
-            self._numbers[run] = found
+            self._numbers[run] = found[0]
         return self._numbers[run]
 
 
@@ -227,105 +357,57 @@ def _environment(connection: sqlite3.Connection, environment: Environment, *, ad
     return found[0] if found else None
 
 
-def _run_values(record: RunRecord, env: int) -> tuple[Any, ...]:
-    about = record.preview.about
-    approval = canonical(asdict(record.approval)) if record.approval else None
-    return (
-        record.run, about.plan, env, canonical(record.preview.head.record()), canonical(asdict(about)), approval,
-        canonical(dict(record.settings)), record.opened_at, record.out, record.state, record.note,
-    )  # fmt: skip
+def _stage(text: str) -> Stage:
+    try:
+        return Stage(text)
+    except ValueError:
+        raise LedgerError(f"The ledger is damaged: a row is in the stage {text!r}.", KEEP) from None
 
 
-def _run_record(row: tuple[Any, ...]) -> RunRecord:
-    _, run, env, head, about, approval, settings, opened_at, out, state, note, seal = row
-    about_read = json.loads(about)
-    if _seal((run, about_read["plan"], env, head, about, approval, settings, opened_at, out)) != seal:
-        raise LedgerError(f"The ledger's record of the run {run} is damaged (its hash does not fit).", "Keep the file.")
-    return RunRecord(
-        run=run,
-        preview=Preview(plan_head(json.loads(head)), About(**about_read)),
-        opened_at=opened_at,
-        state=state,
-        note=note,
-        settings=json.loads(settings),
-        approval=Approval(**json.loads(approval)) if approval else None,
-        out=out,
-    )
+def _taken(connection: sqlite3.Connection, number: int, env: int, entry: Entry, *, over_doubt: bool) -> TakenBy | None:
+    for no, position, run, stage, task_id in connection.execute(SQL["holder"], (env, entry.external_id)):
+        own = (no, position) == (number, entry.position)
+        if not own and (stage == Stage.CREATED or not over_doubt):
+            return TakenBy(run, task_id if stage == Stage.CREATED else None)
+    return None
 
 
-def _row_values(number: int | None, env: int, position: int, run_row: RunRow) -> tuple[Any, ...]:
-    row = run_row.row
-    fixed = (
-        position, row.line, row.file_line, json.dumps(row.cells, ensure_ascii=False, separators=(",", ":")),
-        row.external_id, row.queue, canonical(findings_record(row.findings)), run_row.payload or "",
-    )  # fmt: skip
-    reason = (
-        ""
-        if row.verdict in (Verdict.READY, Verdict.SKIPPED)
-        else "; ".join(each.message for each in row.findings if each.severity == "error" or each.code.startswith("D40"))
-    )
-    moving = (row.verdict.value, 0, 0, 0, 0, row.task_id, None, reason, None, "", None)
-    return (number, *fixed, env, _seal((number, env, *fixed)), *moving, _seal(moving))
+def _begin_call(connection: sqlite3.Connection, number: int, kind: str, entries: Sequence[Entry], at: str) -> int:
+    body = hashlib.sha256("\n".join(each.payload for each in entries).encode("utf-8", "surrogatepass")).digest()
+    positions = sorted(each.position for each in entries)
+    sealed = call_seal(number, kind, body, at, positions, None)
+    call = connection.execute(SQL["begin_call"], (number, kind, body, at, sealed)).lastrowid
+    assert call is not None
+    connection.executemany(SQL["add_call_row"], [(call, position) for position in positions])
+    return call
+
+
+def _put_states(connection: sqlite3.Connection, number: int, position: int, states: Sequence[StateChange]) -> None:
+    lines = state_values(states)
+    connection.execute(SQL["clear_states"], (number, position))
+    connection.executemany(SQL["add_state"], [(number, position, *line) for line in lines])
+    connection.execute(SQL["seal_states"], (number, position, seal(lines)))
+
+
+def _put_audits(connection: sqlite3.Connection, number: int, position: int, audits: Sequence[AuditEntry]) -> None:
+    lines = audit_values(audits)
+    connection.execute(SQL["clear_audits"], (number, position))
+    connection.executemany(SQL["add_audit"], [(number, position, *line) for line in lines])
+    connection.execute(SQL["seal_audits"], (number, position, seal(lines)))
 
 
 def _put(connection: sqlite3.Connection, number: int, entry: Entry) -> None:
-    moving = (
-        entry.stage.value, entry.attempts, entry.resends, int(entry.doubted), entry.conflicts, entry.task_id,
-        entry.state, entry.reason, entry.correlation_id, entry.audits, entry.audit_count,
-    )  # fmt: skip
-    cursor = connection.execute(SQL["put_row"], (*moving, _seal(moving), number, entry.position))
+    moving = moving_values(entry)
+    cursor = connection.execute(SQL["put_row"], (*moving, seal(moving), number, entry.position))
     if cursor.rowcount != 1:
         raise LedgerError(f"The ledger has no row for line {entry.line} of the run {entry.run}.", "Keep the file.")
 
 
-def _seal(values: Sequence[Any]) -> bytes:
-    """A hash of what a record says: SQLite's own checks miss most flipped bits."""
-    return hashlib.blake2b(repr(tuple(values)).encode("utf-8", "surrogatepass"), digest_size=8).digest()
-
-
-def _checked(row: tuple[Any, ...]) -> tuple[Any, ...]:
-    """The row itself. Raises LedgerError where it does not say what was written."""
-    if _seal((*row[21:23], *row[:8])) != row[8] or _seal(row[9:20]) != row[20]:
-        raise LedgerError(
-            f"The ledger's record of line {row[1]} is damaged (its hash does not fit).",
-            "Keep the file and restore it from a backup; nothing more is sent.",
-        )
-    return row
-
-
-def _entry(run: str, row: tuple[Any, ...]) -> Entry:
-    stage, attempts, resends, doubted, conflicts, task_id, state, reason, correlation_id, audits, audit_count = row[
-        9:20
-    ]
-    return Entry(
-        run, row[0], row[1], row[4], row[7], Stage(stage), attempts, resends, bool(doubted), conflicts, task_id, state,
-        reason, correlation_id, audits, audit_count,
-    )  # fmt: skip
-
-
-def _result_row(run: str, row: tuple[Any, ...], states: Sequence[Any], audits: Sequence[Any]) -> ResultRow:
-    _, line, file_line, cells, external_id, queue, findings, _, _ = row[:9]
-    stage, attempts, _, _, _, task_id, state, reason, correlation_id, fetched, audit_count = row[9:20]
-    outcome = OUTCOMES[Stage(stage)]
-    trail = tuple(AuditEntry(each[0], each[1], each[2], each[3], json.loads(each[4])) for each in audits)
-    after = after_sending(outcome, line=line, run=run, reason=reason, audits=fetched, trail=trail)
-    return ResultRow(
-        line=line,
-        file_line=file_line,
-        cells=tuple(json.loads(cells)),
-        outcome=outcome,
-        external_id=external_id,
-        queue=queue,
-        task_id=task_id,
-        state=state,
-        states=tuple(StateChange(*each) for each in states),
-        audit_count=audit_count,
-        audits=trail,
-        attempts=attempts,
-        reason=reason,
-        correlation_id=correlation_id,
-        findings=(*findings_read(json.loads(findings)), *after),
-    )
+def _end_call(connection: sqlite3.Connection, end: CallEnd) -> None:
+    no, kind, body, began_at = connection.execute(SQL["call"], (end.call,)).fetchone()
+    positions = [position for (position,) in connection.execute(SQL["rows_of_call"], (end.call,))]
+    sealed = call_seal(no, kind, body, began_at, positions, end)
+    connection.execute(SQL["end_call"], (end.at, end.answer, end.correlation_id, sealed, end.call))
 
 
 def _grouped(cursor: Iterable[tuple[Any, ...]]) -> Iterator[tuple[int, list[tuple[Any, ...]]]]:

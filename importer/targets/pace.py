@@ -6,19 +6,23 @@ counted each of those before its answer arrived, so no delay can put one call to
 """
 
 import asyncio
+import logging
 import os
 import random
 import sqlite3
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
+from datetime import timedelta
 from pathlib import Path
 
 from aiolimiter import AsyncLimiter
 
-from importer.core.errors import TargetDown
+from importer.core.errors import LedgerError, LongWait
 from importer.folders import private_folder
 from importer.ports import Clock
+
+log = logging.getLogger(__name__)
 
 BURST = 4
 LOST_AFTER_S = 120.0
@@ -35,6 +39,7 @@ CREATE TABLE IF NOT EXISTS calls (
 );
 CREATE INDEX IF NOT EXISTS calls_by_end ON calls (client, ended);
 CREATE TABLE IF NOT EXISTS gates (client TEXT PRIMARY KEY, until REAL NOT NULL);
+CREATE TABLE IF NOT EXISTS boots (client TEXT PRIMARY KEY, boot TEXT NOT NULL);
 """
 
 
@@ -49,16 +54,45 @@ class Rate:
         return f"{self.calls}/{self.window_s:g}s"
 
 
+class Processes:
+    """The machine's processes: which one this is, and which are alive."""
+
+    def __init__(self) -> None:
+        self.own = os.getpid()
+
+    def alive(self, process: int) -> bool:
+        """Whether it is still there; a process of someone else's counts as well."""
+        try:
+            os.kill(process, 0)
+        except ProcessLookupError:
+            return False
+        except OSError:
+            return True
+        return True
+
+
 class CallLog:
     """The calls of one OAuth client in a small SQLite file: short locked transactions, no fsync, wall-clock times.
 
-    A file that cannot be read is made anew: the worst case is one window's worth of calls too many after a crash.
+    A file that cannot be read is made anew. Then, and after another start of the system (a power loss may have taken calls from the
+    file), whatever was called before counts as a full window of the cap.
     """
 
-    def __init__(self, path: Path, client: str, rate: Rate) -> None:
+    def __init__(self, path: Path, client: str, rate: Rate, boot: str = "", processes: Processes | None = None) -> None:
+        self._processes = processes or Processes()
+        self._path = path
         self._client = client
         self._rate = rate
-        private_folder(path.parent)
+        self._boot = boot
+        self._unclean = False
+        self._shut_until = 0.0  # a gate that holds even where the file could not be told of it
+        try:
+            private_folder(path.parent)
+            self._begin(path)
+        except (OSError, sqlite3.Error) as problem:
+            raise self._unusable(problem) from problem
+
+    def _begin(self, path: Path) -> None:
         try:
             self._connection = self._open(path)
         except sqlite3.OperationalError:
@@ -67,6 +101,18 @@ class CallLog:
             for each in (path, path.with_name(path.name + "-wal"), path.with_name(path.name + "-shm")):
                 each.unlink(missing_ok=True)
             self._connection = self._open(path)
+            self._unclean = True
+        if self._boot:
+            known = self._connection.execute("SELECT boot FROM boots WHERE client = ?", (self._client,)).fetchone()
+            self._unclean = self._unclean or (known is not None and known[0] != self._boot)
+            self._connection.execute("INSERT OR REPLACE INTO boots VALUES (?, ?)", (self._client, self._boot))
+
+    def _unusable(self, problem: sqlite3.Error | OSError) -> LedgerError:
+        return LedgerError(
+            f"The record of calls {self._path} cannot be kept: {problem}.",
+            "Nothing more is sent, for the cap could not be kept. Check the disk, its space and the limit of open files"
+            " (ulimit -n), then run importer resume.",
+        )
 
     @staticmethod
     def _open(path: Path) -> sqlite3.Connection:
@@ -88,18 +134,36 @@ class CallLog:
         self._connection.close()
 
     def admit(self, now: float) -> tuple[int, float]:
-        """The number of an admitted call and 0; or 0 and the seconds to wait before asking again."""
+        """The number of an admitted call and 0; or 0 and the seconds to wait before asking again.
+
+        Raises LedgerError where the call cannot be recorded. Nothing else here does: what is told after a call must
+        not take its answer away.
+        """
+        try:
+            return self._admitted(now)
+        except sqlite3.Error as problem:
+            raise self._unusable(problem) from problem
+
+    def _admitted(self, now: float) -> tuple[int, float]:
         self._connection.execute("BEGIN IMMEDIATE")
         try:
+            self._fill(now)
             wait = self._wait(now)
             if wait > 0:
                 return 0, wait
             cursor = self._connection.execute(
-                "INSERT INTO calls (client, process, began) VALUES (?, ?, ?)", (self._client, os.getpid(), now)
+                "INSERT INTO calls (client, process, began) VALUES (?, ?, ?)", (self._client, self._processes.own, now)
             )
             return cursor.lastrowid or 0, 0.0
         finally:
             self._connection.execute("COMMIT")
+
+    def _fill(self, now: float) -> None:
+        """After an unclean stop: as if a whole window's calls had ended just now."""
+        if self._unclean:
+            self._unclean = False
+            ended = [(self._client, 0, now, now)] * self._rate.calls
+            self._connection.executemany("INSERT INTO calls (client, process, began, ended) VALUES (?, ?, ?, ?)", ended)
 
     def _wait(self, now: float) -> float:
         gate = self.gate()
@@ -133,17 +197,21 @@ class CallLog:
         """Calls of processes that died end now: the server may have counted them until then."""
         open_calls = "SELECT id, process, began FROM calls WHERE client = ? AND ended IS NULL"
         rows = self._connection.execute(open_calls, (self._client,)).fetchall()
-        dead = [number for number, process, began in rows if now - began > LOST_AFTER_S or not _alive(process)]
+        dead = [
+            number
+            for number, process, began in rows
+            if now - began > LOST_AFTER_S or not self._processes.alive(process)
+        ]
         self._connection.executemany("UPDATE calls SET ended = ? WHERE id = ?", [(now, number) for number in dead])
         return bool(dead)
 
     def ended(self, number: int, now: float) -> None:
         """The call was answered, or given up."""
-        self._connection.execute("UPDATE calls SET ended = ? WHERE id = ?", (now, number))
+        self._note("UPDATE calls SET ended = ? WHERE id = ?", (now, number))
 
     def unused(self, number: int) -> None:
         """The call was never made."""
-        self._connection.execute("DELETE FROM calls WHERE id = ?", (number,))
+        self._note("DELETE FROM calls WHERE id = ?", (number,))
 
     def counted(self) -> int:
         """How many calls of ours count in this window."""
@@ -152,23 +220,39 @@ class CallLog:
     def gate(self) -> float:
         """Nobody calls before this moment."""
         gate = self._connection.execute("SELECT until FROM gates WHERE client = ?", (self._client,)).fetchone()
-        return float(gate[0]) if gate else 0.0
+        return max(float(gate[0]) if gate else 0.0, self._shut_until)
 
     def shut(self, until: float) -> None:
         """Nobody calls before this moment, at the least."""
-        self._connection.execute(
+        self._shut_until = max(self._shut_until, until)
+        self._note(
             "INSERT INTO gates VALUES (?, ?) ON CONFLICT (client) DO UPDATE SET until = max(until, excluded.until)",
             (self._client, until),
         )
+
+    def _note(self, statement: str, values: tuple[object, ...]) -> None:
+        """Records what has happened already. Where it cannot be, the call counts as one in flight, and no next one is admitted."""
+        try:
+            self._connection.execute(statement, values)
+        except sqlite3.Error as problem:
+            log.warning("pace not recorded", extra={"problem": str(problem)})
 
 
 class SharedPace:
     """See ports.Pace. The mutable state is the call log's file, the limiter's level, and the order of waiters."""
 
-    def __init__(self, log: CallLog, rate: Rate, clock: Clock, longest_wait_s: float = 300.0) -> None:
+    def __init__(
+        self,
+        log: CallLog,
+        rate: Rate,
+        clock: Clock,
+        longest_wait_s: float = 300.0,
+        chance: random.Random | None = None,
+    ) -> None:
         self._log = log
         self._clock = clock
         self._longest_wait_s = longest_wait_s
+        self._chance = chance or random.Random()
         burst = min(BURST, rate.calls)
         self._spacing = AsyncLimiter(burst, burst * rate.window_s / rate.calls)
         self._turn = asyncio.Lock()  # waiters go in the order in which they came
@@ -193,7 +277,7 @@ class SharedPace:
                 if number:
                     return number
                 if wait_s > self._longest_wait_s * (1 + JITTER) and self._log.gate() > self._now():
-                    raise _long_wait(wait_s)
+                    raise self._long_wait(wait_s)
                 await self._clock.sleep(wait_s)
 
     def throttled(self, wait_s: float) -> None:
@@ -201,14 +285,21 @@ class SharedPace:
         if wait_s > self._longest_wait_s:
             wait_s = min(wait_s, WAIT_MOST_S)
             self._log.shut(self._now() + wait_s)
-            raise _long_wait(wait_s)
-        self._log.shut(self._now() + wait_s * (1 + JITTER * random.random()))
+            raise self._long_wait(wait_s)
+        self._log.shut(self._now() + wait_s * (1 + JITTER * self._chance.random()))
 
     def told(self, allowed: int, count: int, reset_s: float) -> None:
         # Only calls that are not in our own log can make the server's count larger than ours: someone else uses the
         # limit too. Our own calls are paced by the log already; obeying the header for them would waste the window.
         if count >= allowed and count > self._log.counted() and 0 < reset_s <= self._longest_wait_s:
             self._log.shut(self._now() + reset_s)
+
+    def _long_wait(self, wait_s: float) -> LongWait:
+        until = self._clock.now() + timedelta(seconds=wait_s)
+        return LongWait(
+            f"The target asks to wait until {until:%Y-%m-%d %H:%M:%S} UTC ({wait_s / 60:.0f} minutes).",
+            "Nothing is lost. Run importer resume after that time.",
+        )
 
     def _now(self) -> float:
         return self._clock.now().timestamp()
@@ -223,18 +314,3 @@ class GrantedSlot:
 
     def unused(self) -> None:
         self.used = False
-
-
-def _long_wait(wait_s: float) -> TargetDown:
-    minutes = f"{wait_s / 60:.0f} minutes"
-    return TargetDown(f"The target asks to wait {minutes} (429).", "Run importer resume after that time.")
-
-
-def _alive(process: int) -> bool:
-    try:
-        os.kill(process, 0)
-    except ProcessLookupError:
-        return False
-    except OSError:
-        return True
-    return True

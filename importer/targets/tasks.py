@@ -7,14 +7,16 @@ from datetime import datetime
 from typing import Any
 from urllib.parse import quote
 
-from importer.core.errors import Forbidden, TargetDown
+from importer.core.budget import RetryBudget
+from importer.core.errors import Forbidden, TargetDown, Unavailable
 from importer.core.facts import Content, QueueFact, TaskFact
 from importer.core.outcomes import Answer, Conflict, Created, Lost, NotDone, Refused
 from importer.core.report import AuditEntry
 from importer.core.task import TaskRequest
 from importer.ports import AuditTrail
-from importer.targets.exchange import Exchange, Reply, denied
+from importer.targets.exchange import Exchange, denied
 from importer.targets.limits import TASKS
+from importer.targets.transport import Reply
 
 SOURCE = "api-integration"
 TERMS_MOST = 50
@@ -23,6 +25,8 @@ QUERY_BYTES_MOST = 6000
 PAGE = 100
 AUDIT_PAGE = 25
 PAGES_MOST = 1000
+NOBODY = "00000000-0000-0000-0000-000000000000"
+"""The ID of no task: whoever looks for it sees whether the search is at work."""
 UUID = re.compile(r"[0-9a-fA-F]{8}(?:-[0-9a-fA-F]{4}){3}-[0-9a-fA-F]{12}")
 OWN_ATTRIBUTES = frozenset({"externalId", "source", "createdAt"})
 REFUSALS = range(400, 500)
@@ -36,8 +40,15 @@ class TasksTarget:
 
     def __init__(self, exchange: Exchange) -> None:
         self._exchange = exchange
-        self.posts = exchange.posts
         self._all_queues: tuple[QueueFact, ...] | None = None
+
+    @property
+    def budget(self) -> RetryBudget:
+        return self._exchange.budget
+
+    @budget.setter
+    def budget(self, budget: RetryBudget) -> None:
+        self._exchange.budget = budget
 
     async def close(self) -> None:
         await self._exchange.close()
@@ -109,7 +120,7 @@ class TasksTarget:
             async for task in self._pages(f"/api/v2/tasks?query={query}", PAGE, "task:view"):
                 fact = self._task_fact(task)
                 if fact is None:  # "not found" lets a row be sent again: it must not rest on what cannot be read
-                    raise TargetDown("A task in a search has no ID or no external ID.", "Try again later.")
+                    raise Unavailable("A task in a search has no ID or no external ID.", "Try again later.")
                 if fact.external_id in wanted:
                     found.setdefault(fact.external_id, {})[fact.task_id] = fact
         return {external_id: tuple(tasks.values()) for external_id, tasks in found.items()}
@@ -123,10 +134,15 @@ class TasksTarget:
         return TaskFact(task_id, external_id, self.content(task), str(task.get("state") or ""))
 
     async def create(self, payload: str, external_id: str, claim: Callable[[], Awaitable[bool]]) -> Answer | None:
-        plain = external_id.isascii() and external_id.isprintable() and "%" not in external_id
+        bare = external_id.strip() == external_id  # a header loses white space around it
+        plain = bare and external_id.isascii() and external_id.isprintable() and "%" not in external_id
         key = external_id if plain else quote(external_id)
         reply = await self._exchange.post("/api/v2/tasks", payload, {"Idempotency-Key": key}, claim)
         return _answer(reply) if isinstance(reply, Reply) else reply
+
+    async def probe(self) -> bool:
+        query = quote(f"id eq '{NOBODY}'", safe="")
+        return await self._exchange.probe(f"/api/v2/tasks?query={query}&pageNumber=1&pageSize=1")
 
     async def states(self, task_ids: Sequence[str]) -> Mapping[str, str]:
         states: dict[str, str] = {}
@@ -138,7 +154,7 @@ class TasksTarget:
         if missing and len(missing) == len(task_ids) <= 3:
             # The search index may have lost sight of a few; the task itself can still be asked for.
             for task_id in missing:
-                reply = await self._exchange.get(f"/api/v2/tasks/{quote(task_id, safe='')}", needs="task:view")
+                reply = await self._exchange.get(f"/api/v2/tasks/{_segment(task_id)}", needs="task:view")
                 if reply.status == 200 and isinstance(reply.body, dict) and isinstance(reply.body.get("state"), str):
                     states[task_id] = reply.body["state"]
         return states
@@ -166,10 +182,10 @@ class TasksTarget:
             reply = await self._exchange.get(f"{path}{join}pageNumber={number}&pageSize={size}", needs=needs)
             page = _object(reply, "page") if reply.status == 200 else None
             if page is None:
-                raise TargetDown(f"A list could not be read ({reply.status}: {reply.problem}).", "Try again later.")
+                raise Unavailable(f"A list could not be read ({reply.status}: {reply.problem}).", "Try again later.")
             entities = page.get("entities")
             if not isinstance(entities, list) or (number == 1 and not entities and _more(page.get("total"))):
-                raise TargetDown("A list came without its entries.", "Try again later; importer resume carries on.")
+                raise Unavailable("A list came without its entries.", "Try again later; importer resume carries on.")
             rows = [each for each in entities if isinstance(each, dict)]
             for each in rows:
                 yield each
@@ -190,11 +206,11 @@ def _answer(reply: Reply) -> Answer:
     if reply.status == 403:
         raise denied(reply, "task:create")
     if reply.status == 409:
-        return Conflict(reply.problem, reply.correlation_id)
+        return Conflict(reply.problem, reply.correlation_id, reply.cause)
     if reply.status == 429:
-        return NotDone("over the rate limit")
+        return NotDone("over the rate limit", throttled=True)
     if reply.status in REFUSALS and reply.status != 408:
-        return Refused(reply.status, reply.problem, reply.correlation_id)
+        return Refused(reply.status, reply.problem, reply.correlation_id, reply.cause)
     return Lost(f"{reply.status}: {reply.problem}", reply.status, reply.correlation_id)
 
 
@@ -214,16 +230,21 @@ def _queries(field: str, values: Sequence[str]) -> Iterator[str]:
         yield "%20or%20".join(terms)
 
 
+def _segment(text: str) -> str:
+    """One segment of a path. A dot or two would be a way up, however they are encoded: a server gets them as no task's ID."""
+    return "%20" + text if text in (".", "..") else quote(text, safe="", errors="replace")
+
+
 def _object(reply: Reply, what: str) -> dict[str, Any]:
     if not isinstance(reply.body, dict):
-        raise TargetDown(f"The answer is not a {what} ({reply.status}).", "Check that the API's address is right.")
+        raise Unavailable(f"The answer is not a {what} ({reply.status}).", "Check that the API's address is right.")
     return reply.body
 
 
 def _none(reply: Reply) -> tuple[QueueFact, ...]:
     if reply.status == 404:
         return ()
-    raise TargetDown(f"A queue could not be read ({reply.status}: {reply.problem}).", "Try again later.")
+    raise Unavailable(f"A queue could not be read ({reply.status}: {reply.problem}).", "Try again later.")
 
 
 def _queue_fact(queue: Mapping[str, Any]) -> QueueFact:

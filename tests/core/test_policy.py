@@ -6,6 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from importer.core.conflict import differs, several, told
 from importer.core.facts import TaskFact
 from importer.core.outcomes import Answer, Conflict, Created, Hits, Lost, NotDone, Outcome, Refused
 from importer.core.policy import (
@@ -13,9 +14,10 @@ from importer.core.policy import (
     MAX_RESENDS,
     Again,
     LookUp,
-    Outage,
+    Resend,
     Settled,
     after_look_up,
+    after_suspicion,
     next_look,
     next_look_s,
     next_step,
@@ -139,19 +141,6 @@ def test_advance_never_leaves_the_table(before: Stage, after: Stage) -> None:
             advance(entry, after)
 
 
-def test_outage_needs_failures_in_a_row() -> None:
-    """Ten failures in a row are an outage; one answer starts the count again."""
-    outage = Outage()
-    for _ in range(9):
-        outage.failed("500")
-    outage.answered()
-    for _ in range(9):
-        outage.failed("500")
-    assert not outage.is_on
-    outage.failed("500")
-    assert outage.is_on
-
-
 def test_polls_back_off_and_start_again_on_change() -> None:
     """Looks grow apart up to 30 s; a change brings them together again."""
     interval = next_look(None, changed=True)
@@ -159,3 +148,43 @@ def test_polls_back_off_and_start_again_on_change() -> None:
         interval = next_look(interval, changed=False)
     assert interval == 30.0
     assert next_look(interval, changed=True) == 0.5
+
+
+def test_reconcile_never_sends() -> None:
+    """Where nothing may be sent, a row that is not found after the lag rests as unknown."""
+    step = after_look_up(DOUBT, Hits(), OURS, LAG_S + 1, LAG_S, Resend.NEVER)
+    assert isinstance(step, Settled)
+    assert step.entry.outcome is Outcome.UNKNOWN
+
+
+def test_resend_on_request_waits_for_the_lag() -> None:
+    """A row that rests as unknown is sent on request, and only once its absence is confirmed after the lag."""
+    entry = replace(DOUBT, stage=Stage.UNKNOWN, resends=MAX_RESENDS)
+    assert isinstance(after_look_up(entry, Hits(), OURS, LAG_S, LAG_S, Resend.CONFIRMED), LookUp)
+    step = after_look_up(entry, Hits(), OURS, LAG_S + 1, LAG_S, Resend.CONFIRMED)
+    assert isinstance(step, Again)
+    assert step.entry.stage is Stage.READY
+
+
+def test_suspect_row_is_looked_up_through_the_lag() -> None:
+    """A row that an older copy takes for ready is ready only if its task is not found after the lag; found, it is ours."""
+    ready = replace(SENDING, stage=Stage.READY, attempts=0)
+    assert isinstance(after_suspicion(ready, Hits(), OURS, LAG_S, LAG_S), LookUp)
+    absent = after_suspicion(ready, Hits(), OURS, LAG_S + 1, LAG_S)
+    assert absent == Settled(ready)
+    found = after_suspicion(ready, Hits((hit(),)), OURS, 0.0, LAG_S)
+    assert (found.entry.outcome, found.entry.task_id) == (Outcome.CREATED, "t-1")
+
+
+def test_own_task_that_a_flow_has_moved_is_created() -> None:
+    """What the platform's own flows may rewrite does not make our task another's; the difference is told all the same."""
+    entry = after_look_up(DOUBT, Hits((hit(queue="elsewhere"),)), OURS, 0.0, LAG_S).entry
+    assert entry.outcome is Outcome.CREATED
+    assert differs(entry.reason) == "queue"
+
+
+def test_conflict_is_read_back_as_it_was_told() -> None:
+    """Fields and IDs of a conflict are found again in a row's reason."""
+    reason = told("a task with this external ID exists", ["description"], ["t-1", "t-2"])
+    assert (differs(reason), several(reason)) == ("description", ("2", "t-1, t-2"))
+    assert (differs("plain"), several("plain")) == ("", ("", ""))

@@ -6,7 +6,7 @@ from collections import Counter
 from collections.abc import AsyncIterator, Awaitable, Iterator, Sequence
 from concurrent.futures import Future
 from contextlib import asynccontextmanager, contextmanager
-from dataclasses import replace
+from dataclasses import fields, replace
 from datetime import UTC, datetime
 from heapq import heappop, heappush
 from itertools import count
@@ -15,25 +15,30 @@ from typing import Any, TypeVar
 
 import pytest
 
+from importer.core.lease import Holder
 from importer.core.plan import About, Environment, PlanHead, PlanRow, Preview
 from importer.core.report import ResultRow, preview_counts
 from importer.core.stages import Entry, Stage
 from importer.core.verdicts import Verdict
+from importer.flow.lease import Who
 from importer.flow.run import Ending, How, Running
+from importer.flow.submit import Rules
 from importer.ledgers.lock import SubmissionLock
 from importer.ledgers.sqlite import SqliteLedger
 from importer.sandbox.clock import HandClock
 from importer.sandbox.scenario import Fault, Life, Limit, Scenario
 from importer.sandbox.server import Sandbox
 from importer.sandbox.service import Visit
-from importer.targets.exchange import Credentials, Endpoints, Exchange, Timeouts
+from importer.targets.exchange import Credentials, Endpoints, Exchange
 from importer.targets.tasks import TasksTarget
+from importer.targets.transport import HttpTransport, Timeouts
 
 T = TypeVar("T")
 
 INDEX_LAG_S = 3.0
 LAG_S = 5.0
 """What the importer is told: more than the sandbox's index needs."""
+RULES = {each.name for each in fields(Rules)}
 QUIET_TURNS = 12
 CALLS_MOST = 3_000
 PATIENCE_TURNS = 2_000_000
@@ -117,8 +122,8 @@ class CountingLedger(SqliteLedger):
 
     writing = 0
 
-    async def _write(self, job: Any) -> Any:
-        future: Future[Any] = self._database.write(job)
+    async def _write(self, job: Any, *, answer: bool = False) -> Any:
+        future: Future[Any] = self._database.write(job, answer=answer)
         self.writing += 1
         try:
             return await asyncio.wrap_future(future)
@@ -135,15 +140,17 @@ class Office:
         self.clock = TurnedClock(hand)
         self.events: list[tuple[str, dict[str, Any]]] = []
         self._runs = count(1)
+        self._processes = count(1)
+        self.me = Holder("boot", "space", next(self._processes), "0")
+        self.gone: set[Holder] = set()
         self.ledger, self.pace, self.exchange, self.target = self._furnished()
 
     def _furnished(self, patience_s: float = 0.3) -> tuple[CountingLedger, FreePace, Exchange, TasksTarget]:
         pace = FreePace(self.clock)
         endpoints = Endpoints(self.sandbox.api_url, self.sandbox.login_url)
         credentials = Credentials(self.sandbox.client_id, self.sandbox.client_secret)
-        exchange = Exchange(
-            endpoints, credentials, pace, self.clock, Timeouts(total_s=patience_s, connect_s=patience_s)
-        )
+        transport = HttpTransport(Timeouts(total_s=patience_s, connect_s=patience_s))
+        exchange = Exchange(endpoints, credentials, pace, self.clock, transport)
         return CountingLedger(self.folder / "ledger.sqlite"), pace, exchange, TasksTarget(exchange)
 
     async def closes(self) -> None:
@@ -154,6 +161,8 @@ class Office:
     async def starts_again(self, patience_s: float = 0.3) -> None:
         """Another process takes over: nothing is kept but the ledger's file. `patience_s` is real time."""
         await self.closes()
+        self.gone.add(self.me)
+        self.me = Holder("boot", "space", next(self._processes), "0")
         self.ledger, self.pace, self.exchange, self.target = self._furnished(patience_s)
 
     # Verbs for the world
@@ -165,6 +174,11 @@ class Office:
     def post_is_lost(self, *at: int) -> None:
         """The answers to these creates are lost, the tasks committed."""
         self.breaks("reset_after", at=at or (1,))
+
+    def ledger_is_lost(self) -> None:
+        """Someone takes the ledger away, with all that belongs to it."""
+        for each in self.folder.glob("ledger.*"):
+            each.unlink()
 
     def token_expires(self) -> None:
         """Tokens given out so far are void."""
@@ -243,13 +257,8 @@ class Office:
 
     def running(self, **how: Any) -> Running:
         """What carries runs out; `how` replaces parts of it."""
-        settings: dict[str, Any] = {
-            "lag_s": LAG_S,
-            "concurrency": 8,
-            "track": "none",
-            "track_for_s": None,
-            "audit": True,
-        }
+        rules = Rules(**{"lag_s": LAG_S, "concurrency": 8, **{name: how.pop(name) for name in RULES & how.keys()}})
+        settings: dict[str, Any] = {"rules": rules, "track": "none", "track_for_s": None, "audit": True}
         lock = SubmissionLock(self.folder / "locks", "tests")
         return Running(
             ledger=self.ledger,
@@ -258,6 +267,7 @@ class Office:
             lock=lock.held,
             progress=lambda event, numbers: self.events.append((event, dict(numbers))),
             how=How(**{**settings, **how}),
+            who=Who(self.me, lambda holder: holder in self.gone),
         )
 
     async def carries_on(self, run: str, **how: Any) -> Ending:

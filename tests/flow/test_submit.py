@@ -224,14 +224,16 @@ async def test_submit_stops_in_an_outage(office: Office, kind: str, concurrency:
     assert set(office.tasks().values()) == {1}
 
 
-async def test_submit_stops_after_ten_failed_posts(office: Office) -> None:
-    """With look-ups at work, the tenth failed POST in a row stops the run."""
+async def test_submit_opens_the_circuit_after_ten_failed_posts(office: Office) -> None:
+    """With look-ups at work, ten failed POSTs in a row open the circuit; then one row tries every 30 s, until patience ends."""
     office.breaks("status:503")
     run = office.opens(ids(60))
-    ending = await office.carries_on(run, concurrency=1)
+    ending = await office.carries_on(run, concurrency=1, outage_s=100.0)
     assert isinstance(ending.problem, TargetDown)
-    assert len(office.visits("create")) == 10
-    assert office.outcomes(run) == {"not_sent": 50, "unknown": 10}
+    posts = [visit.arrived for visit in office.visits("create")]
+    assert 10 < len(posts) <= 10 + 3
+    assert {round(after - before) for before, after in pairwise(posts[9:])} == {30}
+    assert office.outcomes(run)["not_sent"] >= 50 - 3
 
 
 @pytest.mark.parametrize(("retry_after", "least_s"), [(7, 7.0), ("date+9", 9.0), (None, 1.0), ("abc", 1.0), (-3, 1.0)])
@@ -264,7 +266,7 @@ async def test_submit_takes_a_conflict_with_a_task_for_existing(office: Office) 
     await office.carries_on(first)
     task_id = office.rows(first)[0].task_id
     await office.closes()
-    (office.folder / "ledger.sqlite").unlink()
+    office.ledger_is_lost()
     await office.starts_again()
     second = office.opens(["E-1"], description="Another invoice")
     await office.carries_on(second)
@@ -379,7 +381,7 @@ async def test_submit_sends_a_resumed_row_once_among_many(office: Office) -> Non
     """A row in doubt behind hundreds of ready rows is sent once, though it turns ready before its page is loaded."""
     run = office.opens(ids(450))
     doubtful = (await office.entries(run))[405]
-    await office.ledger.claim(doubtful)
+    await office.ledger.claim([doubtful], "2026-11-23T21:00:00Z")
     await office.starts_again(patience_s=30.0)
     office.breaks("hang", at=(399, 400), seconds=10)
 
@@ -444,7 +446,7 @@ async def test_submit_tells_of_several_tasks_with_one_id(office: Office) -> None
 
     await office.driven(office.target.create(payload, "E-1", yes))
     await office.closes()
-    (office.folder / "ledger.sqlite").unlink()
+    office.ledger_is_lost()
     await office.starts_again()
     third = office.opens(["E-1"])
     office.breaks("status:409", times=1)

@@ -22,7 +22,7 @@ from importer.core.stages import HOLDING, UNSETTLED, Entry, Stage, advance
 from importer.core.verdicts import Verdict
 from importer.ledgers.database import APPLICATION_ID
 from importer.ledgers.sqlite import SqliteLedger
-from importer.ports import Claimed, RunRow, TakenBy
+from importer.ports import RunRow, TakenBy
 from tests.ledgers.conftest import AT, DIGEST, HERE, SANDBOX, Opens, plan_row, run_record
 
 ALL = [stage.value for stage in Stage]
@@ -208,7 +208,7 @@ def test_ledger_keeps_the_cells_of_every_row(ledger: SqliteLedger, opens: Opens)
 async def test_claim_is_recorded_before_it_is_granted(ledger: SqliteLedger, opens: Opens, path: Path) -> None:
     """Once a claim is granted, another process reads the row as SENDING, with one attempt more."""
     run = opens()
-    assert await ledger.claim(await entry_of(ledger, run)) == Claimed()
+    assert (await ledger.claim([await entry_of(ledger, run)], AT)).call
     other = SqliteLedger(path)
     entry = await entry_of(other, run)
     other.close()
@@ -222,12 +222,13 @@ async def test_claim_yields_to_a_row_of_another_run_that_holds_the_id(
     """Of other runs' rows with the ID, only those created or in doubt stop a claim; it then changes nothing."""
     await put_at(ledger, opens("run-1"), stage, task_id="t-1")
     entry = await entry_of(ledger, opens("run-2"))
-    claim = await ledger.claim(entry)
+    claim = await ledger.claim([entry], AT)
     if stage in HOLDING:
-        assert claim == TakenBy("run-1", "t-1" if stage is Stage.CREATED else None)
+        assert claim.call is None
+        assert claim.taken[0] == TakenBy("run-1", "t-1" if stage is Stage.CREATED else None)
         assert await entry_of(ledger, "run-2") == entry
     else:
-        assert claim == Claimed()
+        assert claim.call
 
 
 async def test_claim_over_doubt_ignores_doubt_alone(ledger: SqliteLedger, opens: Opens) -> None:
@@ -236,34 +237,34 @@ async def test_claim_over_doubt_ignores_doubt_alone(ledger: SqliteLedger, opens:
         run = opens(f"of {stage}", [plan_row(0)])
         await put_at(ledger, run, stage)
     entry = await entry_of(ledger, opens("mine"))
-    assert await ledger.claim(entry) == TakenBy("of sending", None)
-    assert await ledger.claim(entry, over_doubt=True) == Claimed()
+    assert (await ledger.claim([entry], AT)).taken[0] == TakenBy("of sending", None)
+    assert (await ledger.claim([entry], AT, over_doubt=True)).call
     await put_at(ledger, "of doubt", Stage.CREATED, task_id="t-2")
     await ledger.put(entry)
-    assert await ledger.claim(entry, over_doubt=True) == TakenBy("of doubt", "t-2")
+    assert (await ledger.claim([entry], AT, over_doubt=True)).taken[0] == TakenBy("of doubt", "t-2")
 
 
 async def test_claim_names_the_task_that_was_created_before_a_doubt(ledger: SqliteLedger, opens: Opens) -> None:
     """Where one run created the task and another is in doubt, the created one is named."""
     await put_at(ledger, opens("doubting"), Stage.DOUBT)
     await put_at(ledger, opens("creating"), Stage.CREATED, task_id="t-1")
-    assert await ledger.claim(await entry_of(ledger, opens("mine"))) == TakenBy("creating", "t-1")
+    assert (await ledger.claim([await entry_of(ledger, opens("mine"))], AT)).taken[0] == TakenBy("creating", "t-1")
 
 
 async def test_claim_is_not_held_by_its_own_row(ledger: SqliteLedger, opens: Opens) -> None:
     """A row in doubt may be claimed again by its own run: that is a resend."""
     run = opens()
     entry = await entry_of(ledger, run)
-    await ledger.claim(entry)
+    await ledger.claim([entry], AT)
     again = advance(await entry_of(ledger, run), Stage.READY)
-    assert await ledger.claim(again) == Claimed()
+    assert (await ledger.claim([again], AT)).call
     assert (await entry_of(ledger, run)).attempts == 2
 
 
 async def test_claim_is_held_in_its_own_environment_alone(ledger: SqliteLedger, opens: Opens) -> None:
     """What a sandbox created never stops a live row, and the other way round."""
     await put_at(ledger, opens("rehearsal", environment=SANDBOX), Stage.CREATED, task_id="t-1")
-    assert await ledger.claim(await entry_of(ledger, opens("live"))) == Claimed()
+    assert (await ledger.claim([await entry_of(ledger, opens("live"))], AT)).call
     assert ledger.earlier(HERE, ["EXT-0"], "live") == {}
 
 
@@ -272,9 +273,9 @@ async def test_claim_is_granted_to_one_of_two_processes(path: Path, ledger: Sqli
     runs = [opens(f"run-{number}", [plan_row(n) for n in range(25)]) for number in range(2)]
     other = SqliteLedger(path)
     pairs = [(book, await book.entries(run, ALL, -1, 100)) for book, run in zip((ledger, other), runs, strict=True)]
-    claims = await asyncio.gather(*(book.claim(entry) for book, entries in pairs for entry in entries))
+    claims = await asyncio.gather(*(book.claim([entry], AT) for book, entries in pairs for entry in entries))
     other.close()
-    assert sum(isinstance(claim, Claimed) for claim in claims) == 25
+    assert sum(claim.call is not None for claim in claims) == 25
 
 
 async def test_ledger_tells_what_earlier_runs_did(ledger: SqliteLedger, opens: Opens) -> None:
@@ -299,7 +300,7 @@ async def test_ledger_commits_fifty_writes_at_once(ledger: SqliteLedger, opens: 
     """Fifty writes made together are all on disk when they return."""
     run = opens(rows=[plan_row(number) for number in range(50)])
     entries = await ledger.entries(run, ALL, -1, 50)
-    await asyncio.gather(*(ledger.claim(entry) for entry in entries))
+    await asyncio.gather(*(ledger.claim([entry], AT) for entry in entries))
     moved = [replace(e, stage=Stage.CREATED, task_id=f"t-{e.position}", attempts=1) for e in entries]
     await asyncio.gather(*(ledger.put(entry, [CREATED], [AUDIT]) for entry in moved))
     other = SqliteLedger(path)
@@ -351,7 +352,7 @@ ledger = SqliteLedger(Path(sys.argv[1]))
 ledger.open_run(run_record("run-1", "plan-1"), [RunRow(plan_row(n), "{}") for n in range(10)])
 async def claims():
     entries = await ledger.entries("run-1", ["ready"], -1, 10)
-    await asyncio.gather(*(ledger.claim(e) for e in entries[:6]))
+    await asyncio.gather(*(ledger.claim([e], '') for e in entries[:6]))
     os.kill(os.getpid(), signal.SIGKILL)
 asyncio.run(claims())
 """
@@ -406,7 +407,7 @@ def test_ledger_detects_a_bit_flipped_in_a_row(path: Path, column: str) -> None:
         new = 7 if column in ("no", "position") else flipped(stored)
         connection.execute(f"UPDATE rows SET {column} = ? WHERE position = 1", (new,))
         if column == "no":
-            copy = "INSERT INTO runs SELECT 7, 'run-7', 'plan-7', env, head, about, approval, settings, opened_at, out, state, note, seal FROM runs"
+            copy = "INSERT INTO runs SELECT 7, 'run-7', 'plan-7', env, head, about, approval, settings, opened_at, out, state, note, seal, NULL FROM runs"
             connection.execute(copy)
     connection.close()
     ledger = SqliteLedger(path)
@@ -488,7 +489,7 @@ def test_ledger_carries_its_mark_and_version(path: Path) -> None:
     SqliteLedger(path).close()
     with sqlite3.connect(path) as connection:
         assert connection.execute("PRAGMA application_id").fetchone()[0] == APPLICATION_ID
-        assert connection.execute("PRAGMA user_version").fetchone()[0] == 1
+        assert connection.execute("PRAGMA user_version").fetchone()[0] == 2
     connection.close()
     SqliteLedger(path).close()
 
@@ -511,7 +512,7 @@ def test_ledger_is_private_under_any_umask(path: Path) -> None:
         ledger.close()
     finally:
         os.umask(before)
-    assert modes == {"ledger.sqlite": 0o600, "ledger.sqlite-wal": 0o600, "ledger.sqlite-shm": 0o600}
+    assert modes == dict.fromkeys(("ledger.sqlite", "ledger.sqlite-wal", "ledger.sqlite-shm", "ledger.counter"), 0o600)
     for folder in (path.parent, path.parent / "deep"):
         assert stat.S_IMODE(folder.stat().st_mode) == 0o700
 

@@ -8,8 +8,9 @@ import pytest
 from aiohttp import web
 
 from importer.sandbox.clock import HandClock
-from importer.targets.exchange import Credentials, Endpoints, Exchange, Timeouts
+from importer.targets.exchange import Credentials, Endpoints, Exchange
 from importer.targets.tasks import TasksTarget
+from importer.targets.transport import HttpTransport, Timeouts
 from tests.flow.conftest import FreePace, TurnedClock
 
 SECRET = "canary-secret-4711"
@@ -80,7 +81,9 @@ def stands() -> Stands:
         url = f"http://127.0.0.1:{runner.addresses[0][1]}"
         clock = ForwardClock(HandClock())
         pace = FreePace(clock)
-        exchange = Exchange(Endpoints(url, url), Credentials("me", SECRET), pace, clock, Timeouts(0.3, 0.3))
+        exchange = Exchange(
+            Endpoints(url, url), Credentials("me", SECRET), pace, clock, HttpTransport(Timeouts(0.3, 0.3))
+        )
         target = TasksTarget(exchange)
         try:
             yield Stand(url, target, exchange, clock, seen)

@@ -10,7 +10,8 @@ from aiohttp import web
 
 from importer.core.errors import ImporterError, NotAuthorised, TargetDown
 from importer.core.outcomes import Lost, NotDone
-from importer.targets.exchange import ANSWER_CAP, Credentials, Endpoints, Exchange, Timeouts
+from importer.targets.exchange import Credentials, Endpoints, Exchange
+from importer.targets.transport import ANSWER_CAP, HttpTransport, Timeouts
 from tests.flow.conftest import FreePace
 from tests.targets.conftest import SECRET, TOKEN, Stands
 
@@ -108,7 +109,9 @@ async def test_exchange_knows_that_no_connection_means_not_done(stands: Stands, 
 
     async with stands(fine) as stand:
         nowhere = Endpoints(f"http://127.0.0.1:{unused_tcp_port}", stand.url)
-        exchange = Exchange(nowhere, Credentials("me", SECRET), FreePace(stand.clock), stand.clock, Timeouts(0.3, 0.3))
+        exchange = Exchange(
+            nowhere, Credentials("me", SECRET), FreePace(stand.clock), stand.clock, HttpTransport(Timeouts(0.3, 0.3))
+        )
         assert isinstance(await exchange.post("/api/v2/tasks", "{}", {}, yes), NotDone)
         await exchange.close()
 
@@ -137,7 +140,7 @@ async def test_exchange_tells_wrong_credentials_without_showing_them(
     async with stands(refuses) as stand:
         endpoints = Endpoints(stand.url, stand.url + "/other")
         credentials = Credentials("me", SECRET)
-        exchange = Exchange(endpoints, credentials, FreePace(stand.clock), stand.clock)
+        exchange = Exchange(endpoints, credentials, FreePace(stand.clock), stand.clock, HttpTransport())
         with pytest.raises(NotAuthorised) as problem:
             await exchange.log_in(())
         await exchange.close()
@@ -182,8 +185,26 @@ async def test_exchange_bears_any_expiry(stands: Stands, expires_in: object) -> 
 
     async with stands(fine) as stand:
         endpoints = Endpoints(stand.url, stand.url + "/other")
-        exchange = Exchange(endpoints, Credentials("me", SECRET), FreePace(stand.clock), stand.clock)
+        exchange = Exchange(endpoints, Credentials("me", SECRET), FreePace(stand.clock), stand.clock, HttpTransport())
         await exchange.log_in(("task:create",))
         await exchange.post("/api/v2/tasks", "{}", {}, yes)
         await exchange.close()
         assert len(stand.seen) <= 3
+
+
+async def test_exchange_asks_the_claim_again_before_it_repeats_a_call(stands: Stands) -> None:
+    """After a 401 the claim is asked once more: where it says no by then (a lease was lost), nothing is sent again."""
+
+    async def refuses(request: web.BaseRequest, body: bytes) -> web.StreamResponse:
+        return web.json_response({}, status=401)
+
+    asked: list[bool] = []
+
+    async def once() -> bool:
+        asked.append(not asked)
+        return asked[-1]
+
+    async with stands(refuses) as stand:
+        assert await stand.target.create("{}", "E-1", once) is None
+        assert asked == [True, False]
+        assert len(stand.calls()) == 1

@@ -360,7 +360,8 @@ def test_pace_makes_a_file_anew_that_cannot_be_read(tmp_path: Path) -> None:
     before = os.umask(0)
     try:
         with call_log(path) as log:
-            assert log.admit(100.0)[0] > 0
+            assert log.admit(100.0)[0] == 0  # what was called before is not known: a full window
+            assert log.admit(200.0)[0] > 0
     finally:
         os.umask(before)
     assert stat.S_IMODE(path.stat().st_mode) == 0o600
@@ -375,7 +376,21 @@ def test_pace_makes_a_file_anew_whose_pages_are_broken(tmp_path: Path) -> None:
     path.write_bytes(content[:4096] + b"\xa5" * (len(content) - 4096))
     with call_log(path) as log:
         assert log.counted() == 0
-        assert log.admit(100.0)[0] > 0
+        assert log.admit(100.0)[0] == 0
+        assert log.admit(200.0)[0] > 0
+
+
+def test_pace_counts_a_full_window_after_another_start_of_the_system(tmp_path: Path) -> None:
+    """Calls that a power loss may have taken from the file count: the first window after another start is full."""
+    path = tmp_path / "pace.sqlite"
+    rate = Rate(3, 60.0)
+    for boot, moment, admitted in (("one", 0.0, True), ("one", 100.0, True), ("two", 200.0, False)):
+        log = CallLog(path, "me", rate, boot)
+        assert (log.admit(moment)[0] > 0) is admitted
+        if not admitted:
+            assert log.admit(moment + 59.0)[0] == 0
+            assert log.admit(moment + 60.1)[0] > 0
+        log.close()
 
 
 def test_pace_leaves_a_busy_file_alone(tmp_path: Path) -> None:

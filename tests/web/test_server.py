@@ -17,6 +17,7 @@ from importer.sandbox.server import Sandbox
 from importer.targets.exchange import Credentials, Endpoints, Exchange
 from importer.targets.pace import CallLog, Rate, SharedPace
 from importer.targets.tasks import TasksTarget
+from importer.targets.transport import HttpTransport
 from importer.web.server import application
 from importer.wiring import Connection
 
@@ -45,7 +46,9 @@ async def opened(folder: Path) -> AsyncIterator[Door]:
         calls = CallLog(folder / "pace.sqlite", "me", rate)
         pace = SharedPace(calls, rate, SystemClock())
         credentials = Credentials(sandbox.client_id, sandbox.client_secret)
-        target = TasksTarget(Exchange(Endpoints(sandbox.api_url, sandbox.login_url), credentials, pace, SystemClock()))
+        target = TasksTarget(
+            Exchange(Endpoints(sandbox.api_url, sandbox.login_url), credentials, pace, SystemClock(), HttpTransport())
+        )
         ledger = SqliteLedger(folder / "ledger.sqlite")
         environment = Environment("tasks", sandbox.api_url, sandbox.client_id)
         runner = web.AppRunner(application(Connection(target, environment, lambda _: None), ledger))

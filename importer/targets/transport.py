@@ -1,0 +1,180 @@
+"""Transport: one HTTP request and what its failure proves. The only module that touches aiohttp's client."""
+
+import asyncio
+import json
+import ssl
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Protocol
+
+import aiohttp
+from yarl import URL
+
+from importer.core.errors import TargetDown
+from importer.core.outcomes import TIME_OUT, Lost, NotDone
+
+ANSWER_CAP = 4 * 1024 * 1024
+"""Bytes read of one answer; a larger one is unreadable."""
+
+
+@dataclass(frozen=True, slots=True)
+class Timeouts:
+    """Seconds."""
+
+    total_s: float = 30.0
+    connect_s: float = 5.0
+
+
+@dataclass(frozen=True, slots=True)
+class Request:
+    """What is sent. `url` is encoded already."""
+
+    method: str
+    url: URL
+    headers: Mapping[str, str]
+    body: Any = None  # bytes, or a form's fields
+
+
+@dataclass(frozen=True, slots=True)
+class Reply:
+    """An answer as it came: `body` is the parsed JSON, or None where it was none."""
+
+    status: int
+    body: Any
+    headers: Mapping[str, str]
+
+    @property
+    def correlation_id(self) -> str | None:
+        """The platform's ID of the call, which its support asks for."""
+        return self.headers.get("ININ-Correlation-Id")
+
+    @property
+    def problem(self) -> str:
+        """What the answer says went wrong, in one line of at most 300 characters."""
+        if not isinstance(self.body, dict):
+            return f"HTTP {self.status}"
+        parts = [str(self.body.get("message") or self.body.get("description") or self.body.get("code") or "")]
+        errors = self.body.get("errors")
+        for error in errors if isinstance(errors, list) else []:
+            if isinstance(error, dict) and error.get("message") and str(error["message"]) not in parts[0]:
+                parts.append(f"{error.get('field') or ''} {error['message']}".strip())
+        return " ".join("; ".join(part for part in parts if part).split())[:300] or f"HTTP {self.status}"
+
+    @property
+    def cause(self) -> str:
+        """Why the answer refuses, without any value of a row: status, code, and the fields that it names."""
+        body = self.body if isinstance(self.body, dict) else {}
+        errors = body.get("errors")
+        fields = (
+            {str(each.get("field")) for each in errors if isinstance(each, dict)} if isinstance(errors, list) else ()
+        )
+        return " ".join([str(self.status), str(body.get("code") or "")[:80], *sorted(fields)[:5]]).strip()
+
+
+class Transport(Protocol):
+    """Sends requests one by one; never repeats one."""
+
+    async def send(self, request: Request) -> Reply | Lost | NotDone:
+        """The answer, or what its lack proves: NotDone where no byte can have arrived, else Lost.
+
+        Raises TargetDown for a server that is not trusted.
+        """
+        ...
+
+    async def close(self) -> None:
+        """Closes the connections."""
+        ...
+
+
+def trusting(ca_file: Path | None = None) -> ssl.SSLContext:
+    """Certificates and host names are verified, always; TLS 1.2 at least. With `ca_file`, its authorities alone are trusted.
+
+    Not `ssl.create_default_context`: that one writes the session's keys into a file where SSLKEYLOGFILE is set. Raises
+    OSError (SSLError is one) for a file that cannot be read or holds no certificate.
+    """
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)  # verifies certificate and name
+    context.minimum_version = ssl.TLSVersion.TLSv1_2
+    if ca_file is None:
+        context.load_default_certs()
+    else:
+        context.load_verify_locations(cafile=ca_file)
+    return context
+
+
+class HttpTransport:
+    """See Transport. The mutable state is the session, opened by the first request."""
+
+    def __init__(self, timeouts: Timeouts | None = None, trust: ssl.SSLContext | None = None) -> None:
+        self._timeouts = timeouts or Timeouts()
+        self._trust = trust
+        self._session: aiohttp.ClientSession | None = None
+
+    async def close(self) -> None:
+        if self._session is not None:
+            await self._session.close()
+            self._session = None
+
+    async def send(self, request: Request) -> Reply | Lost | NotDone:
+        try:
+            async with asyncio.timeout(self._timeouts.total_s + self._timeouts.connect_s):
+                return await self._sent(request)
+        except aiohttp.ClientSSLError as problem:
+            raise TargetDown(
+                f"There is no trusted connection to {request.url.host}, so nothing was sent: {_words(problem)}.",
+                "Check the host and this machine's clock; for an authority of your own set IMPORTER_CA_FILE. "
+                "importer resume carries on.",
+            ) from problem
+        except (aiohttp.ClientConnectorError, aiohttp.ConnectionTimeoutError) as problem:
+            return NotDone(f"no connection to {request.url.host}: {_words(problem)}")
+        except (aiohttp.ClientError, TimeoutError, OSError, ValueError) as problem:
+            return Lost(f"the answer was lost: {_words(problem)}", timed_out=isinstance(problem, TimeoutError))
+
+    async def _sent(self, request: Request) -> Reply:
+        session = self._opened()
+        async with session.request(
+            request.method, request.url, headers=request.headers, data=request.body, allow_redirects=False
+        ) as response:
+            data = await _capped(response)
+            return Reply(response.status, json_of(data), response.headers)
+
+    def _opened(self) -> aiohttp.ClientSession:
+        if self._session is None:
+            timeout = aiohttp.ClientTimeout(total=self._timeouts.total_s, sock_connect=self._timeouts.connect_s)
+            self._session = aiohttp.ClientSession(
+                connector=aiohttp.TCPConnector(limit=0, keepalive_timeout=10.0, ssl=self._trust or True),
+                timeout=timeout,
+                headers={
+                    "Accept": "application/json",
+                    "Accept-Encoding": "identity",
+                    "User-Agent": "genesys-task-importer",
+                },
+                cookie_jar=aiohttp.DummyCookieJar(),
+                trust_env=False,
+            )
+        return self._session
+
+
+async def _capped(response: aiohttp.ClientResponse) -> bytes:
+    """The body. Raises ValueError beyond ANSWER_CAP."""
+    data = bytearray()
+    async for chunk in response.content.iter_chunked(64 * 1024):
+        data += chunk
+        if len(data) > ANSWER_CAP:
+            raise ValueError(f"the answer is larger than {ANSWER_CAP} bytes")
+    return bytes(data)
+
+
+def json_of(data: bytes) -> Any:
+    """The JSON value of a body; None where it is none."""
+    try:
+        return json.loads(data)
+    except (ValueError, RecursionError):
+        return None
+
+
+def _words(problem: BaseException) -> str:
+    """An exception in words: time-outs have none of their own."""
+    if isinstance(problem, TimeoutError):
+        return TIME_OUT
+    return str(problem)[:200] or type(problem).__name__
