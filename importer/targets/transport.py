@@ -2,6 +2,8 @@
 
 import asyncio
 import json
+import math
+import re
 import ssl
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -16,6 +18,9 @@ from importer.core.outcomes import TIME_OUT, Lost, NotDone
 
 ANSWER_CAP = 4 * 1024 * 1024
 """Bytes read of one answer; a larger one is unreadable."""
+DEPTH_MOST = 64
+"""Levels of lists and objects in an answer; what is deeper could not be written again."""
+_HALF = re.compile(rb"\\u[dD][89a-fA-F]")
 
 
 @dataclass(frozen=True, slots=True)
@@ -166,11 +171,43 @@ async def _capped(response: aiohttp.ClientResponse) -> bytes:
 
 
 def json_of(data: bytes) -> Any:
-    """The JSON value of a body; None where it is none."""
+    """The JSON value of a body; None where it is none, or none that can be passed on.
+
+    Stricter than the standard parser: no NaN, no number beyond a float, at most DEPTH_MOST levels. Half a surrogate
+    pair, which no file or ledger can hold, becomes `?`.
+    """
     try:
-        return json.loads(data)
+        value = json.loads(data, parse_constant=_no_number, parse_float=_finite)
+        if _HALF.search(data):
+            value = json.loads(json.dumps(value, ensure_ascii=False).encode(errors="replace"))
     except (ValueError, RecursionError):
         return None
+    return value if _is_flat(value) else None
+
+
+def _no_number(constant: str) -> Any:
+    raise ValueError(f"{constant} is no JSON")
+
+
+def _finite(text: str) -> float:
+    number = float(text)
+    if not math.isfinite(number):
+        raise ValueError(f"{text[:40]} is too large")
+    return number
+
+
+def _is_flat(value: Any) -> bool:
+    level = [value]
+    for _ in range(DEPTH_MOST):
+        level = [
+            inner
+            for each in level
+            if isinstance(each, dict | list)
+            for inner in (each.values() if isinstance(each, dict) else each)
+        ]
+        if not level:
+            return True
+    return False
 
 
 def _words(problem: BaseException) -> str:
