@@ -1,11 +1,13 @@
 """Transport: one HTTP request and what its failure proves. The only module that touches aiohttp's client."""
 
 import asyncio
+import base64
 import json
 import math
 import re
 import ssl
 from collections.abc import Mapping
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Protocol
@@ -20,6 +22,8 @@ ANSWER_CAP = 4 * 1024 * 1024
 """Bytes read of one answer; a larger one is unreadable."""
 DEPTH_MOST = 64
 """Levels of lists and objects in an answer; what is deeper could not be written again."""
+SECRET_LEAST = 6
+"""Characters of a secret that is taken out of answers; shorter ones are parts of words."""
 _HALF = re.compile(rb"\\u[dD][89a-fA-F]")
 
 
@@ -140,7 +144,7 @@ class HttpTransport:
         async with session.request(
             request.method, request.url, headers=request.headers, data=request.body, allow_redirects=False
         ) as response:
-            data = await _capped(response)
+            data = _without(await _capped(response), request.headers)
             return Reply(response.status, json_of(data), response.headers)
 
     def _opened(self) -> aiohttp.ClientSession:
@@ -168,6 +172,19 @@ async def _capped(response: aiohttp.ClientResponse) -> bytes:
         if len(data) > ANSWER_CAP:
             raise ValueError(f"the answer is larger than {ANSWER_CAP} bytes")
     return bytes(data)
+
+
+def _without(data: bytes, headers: Mapping[str, str]) -> bytes:
+    """The body without the credentials of its own request: some servers and proxies repeat headers in what they say of an error."""
+    _, _, sent = headers.get("Authorization", "").partition(" ")
+    words = [sent.encode(errors="replace")]
+    with suppress(ValueError):
+        words.append(base64.b64decode(sent, validate=True).partition(b":")[2])
+    escaped = [json.dumps(word.decode(errors="surrogateescape"))[1:-1].encode() for word in words]
+    for word in (*words, *escaped):
+        if len(word) >= SECRET_LEAST:
+            data = data.replace(word, b"***")
+    return data
 
 
 def json_of(data: bytes) -> Any:
