@@ -17,6 +17,7 @@ from urllib.parse import urlsplit
 import pytest
 
 from importer.cli.door import _unexpected
+from importer.core.errors import SettingsError
 from importer.ports import ReadOptions
 from importer.sandbox.clock import HandClock
 from importer.settings import load, masked
@@ -218,10 +219,19 @@ URLS = (
 
 
 @pytest.mark.parametrize("url", URLS)
-@pytest.mark.parametrize("name", ["GENESYS_API_URL", "GENESYS_LOGIN_URL", "GENESYS_ENV_HOST"])
-def test_secret_in_a_url_is_shown_by_no_command_and_no_log(tmp_path: Path, url: str, name: str) -> None:
-    """What a URL must not hold is hidden by `config show`, by every message, and by the log of the settings in force."""
+def test_secret_in_a_url_is_masked(url: str) -> None:
+    """What a URL must not hold (user, password, query) is hidden wherever a setting is shown."""
     assert SECRET not in masked(url)
+
+
+@pytest.mark.parametrize("url", URLS)
+@pytest.mark.parametrize("name", ["api_url", "login_url", "host"])
+def test_secret_in_a_url_is_in_no_refusal(tmp_path: Path, url: str, name: str) -> None:
+    """A URL that holds more than a base URL is refused by a message without it."""
+    flags = {"api_url": "https://api.mypurecloud.com", name: url} if name != "host" else {"host": url}
+    with pytest.raises(SettingsError) as told:
+        _ = load(flags, folder=tmp_path).endpoints
+    assert SECRET not in f"{told.value} {told.value.fix}"
 
 
 def test_secret_in_a_url_is_hidden_by_the_command_line(importer: Shell) -> None:
