@@ -13,11 +13,17 @@ KEPT = 5
 
 
 class _PrivateFile(logging.handlers.RotatingFileHandler):
-    """Each file that it begins has mode 0600, whatever the umask."""
+    """Each file that it begins has mode 0600, whatever the umask.
+
+    Loses what cannot be written (a full disk) without a word: the ledger is the record, and a run is not stopped for a log.
+    """
 
     def _open(self) -> TextIOWrapper:
         os.close(private_opener(self.baseFilename, os.O_WRONLY | os.O_CREAT))
         return super()._open()
+
+    def handleError(self, record: logging.LogRecord) -> None:  # noqa: N802, ARG002 - logging's name and argument
+        return
 
 
 def begin(folder: Path) -> Path:

@@ -57,7 +57,9 @@ def check(file: Path, asked: Asked, flags: Table[str, Any], profile: str | None,
     settings = load(flags, profile)
     progress = screen.ProgressLine(quiet=as_json)
     screen_task = ScreenTask(settings.mapping.record(), asked.header_row, asdict(limits(settings)))
-    with open_source(file, ReadOptions(asked.sheet, screen_task), meanwhile=_load_judging) as reading:
+    with open_source(
+        file, ReadOptions(asked.sheet, screen_task, settings.file_limits), meanwhile=_load_judging
+    ) as reading:
         from importer.flow.check import check as judged
 
         found = judged(
@@ -137,7 +139,7 @@ async def previewed(
     progress = screen.ProgressLine(quiet=quiet)
     sha256, size = fingerprint(file)
     try:
-        with open_source(file, ReadOptions(asked.sheet)) as reading:
+        with open_source(file, ReadOptions(asked.sheet, file_limits=settings.file_limits)) as reading:
             await connection.target.log_in(PREVIEW_SCOPES)
             previewing = Previewing(connection.target, book, connection.environment, clock(), progress)
             origin = Origin(str(file.absolute()), sha256, size, preparer())
