@@ -40,11 +40,11 @@ _BYTE = r"(?:25[0-5]|2[0-4][0-9]|1?[0-9]?[0-9])"
 LOOPBACK = re.compile(rf"127(?:\.{_BYTE}){{3}}|localhost|::1")
 PLACE = re.compile(r"(?:[^:\[\]]+|\[[0-9a-fA-F:]+\])(?::[0-9]+)?")
 """Host and port as nobody can read them in two ways."""
-DURATION = re.compile(r"([0-9]+(?:\.[0-9]+)?)(ms|s|m|h|d)?")
+DURATION = re.compile(r"([0-9]{1,12}(?:\.[0-9]{1,12})?)(ms|s|m|h|d)?")
 UNITS_S = {"ms": 0.001, "s": 1.0, "m": 60.0, "h": 3600.0, "d": 86400.0, None: 1.0}
 SIZE = re.compile("([0-9]{1,15}) *(kib|mib|gib)?")
 SIZES = {"kib": KIB, "mib": MIB, "gib": GIB, None: 1}
-RATE = re.compile(r"([0-9]+) */ *([0-9]*(?:\.[0-9]+)?) *(ms|s|sec|second|m|min|minute|h|hour)")
+RATE = re.compile(r"([0-9]{1,9}) */ *([0-9]{0,9}(?:\.[0-9]{1,9})?) *(ms|s|sec|second|m|min|minute|h|hour)")
 RATE_UNITS_S = {"ms": 0.001, "s": 1, "sec": 1, "second": 1, "m": 60, "min": 60, "minute": 60, "h": 3600, "hour": 3600}
 
 DEFAULTS: dict[str, Any] = {

@@ -165,7 +165,24 @@ def test_rate_is_calls_in_seconds(text: str, rate: tuple[int, float]) -> None:
 
 
 @pytest.mark.parametrize(
-    "text", ["", "300", "0/s", "-5/s", "5/0s", "5/", "/s", "1e3/s", "5/s/s", "5 per s", "٣/s", "5/d"]
+    "text",
+    [
+        "",
+        "300",
+        "0/s",
+        "-5/s",
+        "5/0s",
+        "5/",
+        "/s",
+        "1e3/s",
+        "5/s/s",
+        "5 per s",
+        "٣/s",
+        "5/d",
+        "9" * 5000 + "/s",
+        "5/" + "9" * 5000 + "s",
+        "1_0/s",
+    ],
 )
 def test_rate_of_another_form_is_refused(text: str) -> None:
     """Anything else is an error that names the origin."""
@@ -182,7 +199,9 @@ def test_duration_is_seconds(text: str, seconds: float) -> None:
     assert parse_duration(text, "--track-for") == pytest.approx(seconds)
 
 
-@pytest.mark.parametrize("text", ["", "m", "-5s", "1h30m", "5 s", "1e3", "inf", "nan", "٣s", "5w"])
+@pytest.mark.parametrize(
+    "text", ["", "m", "-5s", "1h30m", "5 s", "1e3", "inf", "nan", "٣s", "5w", "9" * 5000 + "s", "1_0s"]
+)
 def test_duration_of_another_form_is_refused(text: str) -> None:
     """Anything else is an error that names the origin."""
     with pytest.raises(SettingsError, match="--track-for: .* is not a duration"):
