@@ -5,6 +5,8 @@ import logging.handlers
 import os
 from pathlib import Path
 
+from importer.folders import private_folder
+
 BYTES_MOST = 10 * 1024 * 1024
 KEPT = 5
 
@@ -20,7 +22,7 @@ def begin(folder: Path) -> Path:
     """Sends the importer's log events to `folder`/importer.jsonl (mode 0600) and returns its path. May be called again."""
     import structlog
 
-    folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+    private_folder(folder)
     path = folder / "importer.jsonl"
     os.close(os.open(path, os.O_WRONLY | os.O_CREAT, 0o600))
     handler = _Handler(path, maxBytes=BYTES_MOST, backupCount=KEPT, encoding="utf-8")

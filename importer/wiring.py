@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any
 
 from importer.core.errors import AlreadyRunning, ImporterError, SettingsError
 from importer.core.limits import Limits
-from importer.folders import private_folder
+from importer.folders import private_file, private_folder
 from importer.settings import Settings
 
 if TYPE_CHECKING:
@@ -171,7 +171,7 @@ def sandbox_process(folder: Path, *arguments: str) -> Iterator[dict[str, Any]]:
     command += ["--world", str(folder / "world.jsonl"), *arguments]
     # The sandbox makes its own credentials: real ones have no business in a child's environment.
     environment = {name: value for name, value in os.environ.items() if not name.startswith("GENESYS")}
-    with (folder / "sandbox.log").open("wb") as errors:
+    with private_file(folder / "sandbox.log") as errors:
         process = subprocess.Popen(
             command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=errors, env=environment
         )

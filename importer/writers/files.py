@@ -9,6 +9,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import BinaryIO
 
+from importer.folders import private_folder
+
 HELD = (errno.EACCES, errno.EPERM, errno.EBUSY, errno.ETXTBSY)
 """What renaming over a file says that another program holds."""
 TRIES = 99
@@ -45,15 +47,6 @@ def written(path: Path) -> Iterator[Draft]:
         temporary.unlink(missing_ok=True)
         raise
     _sync_folder(path.parent)
-
-
-def private_folder(folder: Path) -> None:
-    """Makes a folder and those above it, for their owner alone. What exists keeps its rights."""
-    if folder.is_dir():
-        return
-    private_folder(folder.parent)
-    folder.mkdir(exist_ok=True)
-    folder.chmod(0o700)
 
 
 def _renamed(temporary: Path, path: Path) -> Path:
