@@ -2,7 +2,6 @@
 
 import os
 from pathlib import Path
-from typing import BinaryIO
 
 
 def private_folder(folder: Path) -> None:
@@ -14,7 +13,6 @@ def private_folder(folder: Path) -> None:
     folder.mkdir(exist_ok=True)  # raises where something else stands there
 
 
-def private_file(path: Path) -> BinaryIO:
-    """A new or emptied file to write to, with mode 0600 from its first moment. Raises OSError."""
-    handle = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_TRUNC | getattr(os, "O_NOFOLLOW", 0), 0o600)
-    return os.fdopen(handle, "wb")
+def private_opener(path: str, flags: int) -> int:
+    """For `open`: a file that is made has mode 0600."""
+    return os.open(path, flags, 0o600)

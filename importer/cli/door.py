@@ -79,8 +79,10 @@ def _unexpected(problem: Exception) -> int:
     if type(problem).__name__ == "Abort":
         print("Aborted.", file=sys.stderr)  # noqa: T201
         return 130
+    from importer.cli.screen import harmless
+
     path = _kept(problem)
-    print(f"✖ Unexpected failure: {type(problem).__name__}: {problem}", file=sys.stderr)  # noqa: T201
+    print(f"✖ Unexpected failure: {type(problem).__name__}: {harmless(problem)}"[:2000], file=sys.stderr)  # noqa: T201
     print(f"  fix Nothing that was sent is lost: importer resume carries on. Details: {path}", file=sys.stderr)  # noqa: T201
     return 1
 

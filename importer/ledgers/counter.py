@@ -36,6 +36,12 @@ class Counter:
             return UNREADABLE
         return int(text)
 
+    def raise_to(self, value: int) -> None:
+        """Writes the number unless a higher one stands there: an older copy does not become the newest by being written to."""
+        known = self.value()
+        if known is None or known < value:
+            self.tell(value)
+
     def tell(self, value: int, *, durable: bool = False) -> None:
         """Writes the number. Raises OSError. `durable`: it is on disk when this returns."""
         if self._file is None:

@@ -54,6 +54,23 @@ class Rate:
         return f"{self.calls}/{self.window_s:g}s"
 
 
+class Processes:
+    """The machine's processes: which one this is, and which are alive."""
+
+    def __init__(self) -> None:
+        self.own = os.getpid()
+
+    def alive(self, process: int) -> bool:
+        """Whether it is still there; a process of someone else's counts as well."""
+        try:
+            os.kill(process, 0)
+        except ProcessLookupError:
+            return False
+        except OSError:
+            return True
+        return True
+
+
 class CallLog:
     """The calls of one OAuth client in a small SQLite file: short locked transactions, no fsync, wall-clock times.
 
@@ -61,7 +78,8 @@ class CallLog:
     file), whatever was called before counts as a full window of the cap.
     """
 
-    def __init__(self, path: Path, client: str, rate: Rate, boot: str = "") -> None:
+    def __init__(self, path: Path, client: str, rate: Rate, boot: str = "", processes: Processes | None = None) -> None:
+        self._processes = processes or Processes()
         self._path = path
         self._client = client
         self._rate = rate
@@ -134,7 +152,7 @@ class CallLog:
             if wait > 0:
                 return 0, wait
             cursor = self._connection.execute(
-                "INSERT INTO calls (client, process, began) VALUES (?, ?, ?)", (self._client, os.getpid(), now)
+                "INSERT INTO calls (client, process, began) VALUES (?, ?, ?)", (self._client, self._processes.own, now)
             )
             return cursor.lastrowid or 0, 0.0
         finally:
@@ -179,7 +197,11 @@ class CallLog:
         """Calls of processes that died end now: the server may have counted them until then."""
         open_calls = "SELECT id, process, began FROM calls WHERE client = ? AND ended IS NULL"
         rows = self._connection.execute(open_calls, (self._client,)).fetchall()
-        dead = [number for number, process, began in rows if now - began > LOST_AFTER_S or not _alive(process)]
+        dead = [
+            number
+            for number, process, began in rows
+            if now - began > LOST_AFTER_S or not self._processes.alive(process)
+        ]
         self._connection.executemany("UPDATE calls SET ended = ? WHERE id = ?", [(now, number) for number in dead])
         return bool(dead)
 
@@ -292,13 +314,3 @@ class GrantedSlot:
 
     def unused(self) -> None:
         self.used = False
-
-
-def _alive(process: int) -> bool:
-    try:
-        os.kill(process, 0)
-    except ProcessLookupError:
-        return False
-    except OSError:
-        return True
-    return True
