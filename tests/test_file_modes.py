@@ -121,7 +121,7 @@ def test_file_modes_are_private_from_the_first_moment(person: Person) -> None:
     )
     asked = created(log, person.folder)
     assert {"ledger.sqlite-wal", "ledger.sqlite-shm"} <= {Path(name).name for name in asked}
-    assert any(".results.xlsx." in name for name in asked)
+    assert any("/run-" in name and name.endswith(".tmp") for name in asked)
     assert {name: f"{mode:04o}" for name, mode in asked.items() if mode & ~person.umask & 0o077} == {}
 
 
