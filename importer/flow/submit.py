@@ -43,6 +43,7 @@ class Rules:
     concurrency: int
     flight_s: float = 0.0  # how long another process's call may be under way: two OAuth clients may share a ledger
     outage_s: float = 300.0  # how long an outage is waited out
+    lease_s: float = 30.0  # how long the run is this process's after each renewal of its lease
     canary: int = 0  # so many rows must be created before the rest is sent
     max_failures: int | None = None  # more failed rows than that stop the run
     sends: bool = True  # False: reconcile, which only looks rows up
@@ -83,7 +84,7 @@ class Submission:
     _canaries: int = 0  # so many rows must still be created before the rest is sent
     _halted: ImporterError | None = None
     _halting: asyncio.Event = field(default_factory=asyncio.Event)
-    _waiters: set[asyncio.Future[None]] = field(default_factory=set)
+    _waiters: dict[asyncio.Future[None], None] = field(default_factory=dict)  # woken in the order in which they came
     _tally: Counter[str] = field(default_factory=Counter)
 
     async def submit(self) -> None:
@@ -204,6 +205,10 @@ class Submission:
         sending = advance(entry, Stage.SENDING, attempts=entry.attempts + 1)
 
         async def claim() -> bool:
+            if calls:  # a 401 proved that nothing was done; the claim stands, and the lease may have been lost since
+                if not self.holds():
+                    raise LeaseLost(self.run)
+                return True
             if self._halted is not None:
                 return False
             claimed = await self.ledger.claim([entry], self._now(), over_doubt=over_doubt)
@@ -388,6 +393,8 @@ class Submission:
                 self._canaries = max(self._canaries - 1, 0)
             case Outcome.EXISTING:
                 self._failures.settled(entry.position)
+            case Outcome.UNKNOWN if entry.position in self._taken_up:
+                return  # it rests from an earlier start: no canary of this one, which could then never send the rest
             case outcome if self._canaries and outcome is not Outcome.NOT_SENT:
                 self.halt(_canary(entry))
 
@@ -410,14 +417,14 @@ class Submission:
     async def _wait(self, seconds: float | None) -> None:
         """Until something changed, or `seconds` have passed. Registered at once, so that no change is missed."""
         changed: asyncio.Future[None] = asyncio.get_running_loop().create_future()
-        self._waiters.add(changed)
+        self._waiters[changed] = None
         waits: set[asyncio.Future[None]] = {changed}
         if seconds is not None:
             waits.add(asyncio.ensure_future(self.clock.sleep(max(seconds, 0.0))))
         try:
             await asyncio.wait(waits, return_when=asyncio.FIRST_COMPLETED)
         finally:
-            self._waiters.discard(changed)
+            self._waiters.pop(changed, None)
             for wait in waits:
                 wait.cancel()
 

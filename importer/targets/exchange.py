@@ -148,7 +148,8 @@ class Exchange:
                 continue
             if isinstance(reply, Reply) and _is_final(reply):
                 self._unread = 0
-                self.budget.succeeded(paid)
+                if paid:  # a read that succeeds at once says nothing of whether rows can be created
+                    self.budget.succeeded(paid)
                 return reply
             failures += 1
             self._unread += 1
@@ -199,8 +200,7 @@ class Exchange:
                     f"The target refused a token that was just renewed (401: {reply.problem}).",
                     "Check the OAuth client in Genesys Cloud: it may have been deleted or disabled.",
                 )
-            claim = None  # the row is claimed already; 401 means that nothing was done
-            await self._renewed(token)
+            await self._renewed(token)  # 401 means that nothing was done; `claim` is asked again before the second call
         raise AssertionError
 
     async def _once(self, request: Request, claim: Claiming | None = None) -> Reply | Lost | NotDone | None:

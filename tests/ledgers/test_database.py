@@ -32,3 +32,22 @@ async def test_database_survives_a_caller_that_was_cancelled(tmp_path: Path) -> 
     async with asyncio.timeout(10):
         assert await asyncio.wrap_future(database.write(counts)) == 1
     database.close()
+
+
+def test_database_without_a_thread_commits_where_it_is_called(tmp_path: Path) -> None:
+    """With `threaded` off a write is done, and to be read, when `write` returns; a refused one leaves nothing."""
+    before = threading.active_count()
+    database = Database(tmp_path / "ledger.sqlite", threaded=False)
+
+    def adds(connection: sqlite3.Connection) -> None:
+        connection.execute("INSERT INTO environments (target, origin) VALUES ('tasks', 'here')")
+
+    def refuses(connection: sqlite3.Connection) -> None:
+        connection.execute("INSERT INTO environments (target, origin) VALUES ('tasks', 'there')")
+        raise ValueError("no")
+
+    assert database.write(adds).done()
+    assert isinstance(database.write(refuses).exception(), ValueError)
+    assert database.reader.execute("SELECT origin FROM environments").fetchall() == [("here",)]
+    assert threading.active_count() == before
+    database.close()

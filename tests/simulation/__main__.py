@@ -1,0 +1,27 @@
+"""Replays a seed with everything that happened: `python -m tests.simulation SEED`; `SEED COUNT` tries many."""
+
+import sys
+import tempfile
+from pathlib import Path
+
+from tests.simulation.fleet import tried
+from tests.simulation.judge import wrongs
+from tests.simulation.voyage import sailed
+
+
+def main(seed: int, number: int = 0) -> int:
+    """Prints a seed's journal and what is wrong with it, or all seeds of `number` with which something is wrong."""
+    if number:
+        found = tried(range(seed, seed + number))
+        for bad, what in found.items():
+            print(bad, *what, sep="\n  ")  # noqa: T201 - a door
+        print(f"{number} seeds, {len(found)} wrong")  # noqa: T201
+        return bool(found)
+    with tempfile.TemporaryDirectory() as folder:
+        voyage = sailed(seed, Path(folder))
+    print(voyage.weather, *voyage.journal, *wrongs(voyage), sep="\n")  # noqa: T201
+    return bool(wrongs(voyage))
+
+
+if __name__ == "__main__":
+    raise SystemExit(main(*map(int, sys.argv[1:])))
