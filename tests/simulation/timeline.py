@@ -38,6 +38,7 @@ class Timeline:
         self._frozen = False
         self._held_up: tuple[int, float] | None = None
         self.is_held_up = False
+        self.held_up: Callable[[], None] = lambda: None  # called when a process stands still
         self.turns = 0
         self.dies_at: int | None = None
 
@@ -71,6 +72,7 @@ class Timeline:
             raise Died
         if self._held_up is not None and self.turns == self._held_up[0]:
             self.is_held_up = True
+            self.held_up()
             self._reach(self._elapsed_s + self._held_up[1])
             self.is_held_up = False
             return  # what came meanwhile is ready now
