@@ -1,5 +1,6 @@
-"""Folders of our own: nobody else may look into them, whatever the umask."""
+"""Folders and files of our own: nobody else may look into them, whatever the umask."""
 
+import os
 from pathlib import Path
 
 
@@ -9,3 +10,8 @@ def private_folder(folder: Path) -> None:
         if not each.exists():
             each.mkdir(mode=0o700, exist_ok=True)
     folder.mkdir(exist_ok=True)  # raises where something else stands there
+
+
+def private_opener(path: str, flags: int) -> int:
+    """For `open`: a file that is made has mode 0600."""
+    return os.open(path, flags, 0o600)

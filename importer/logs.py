@@ -3,20 +3,36 @@
 import logging
 import logging.handlers
 import os
+from io import TextIOWrapper
 from pathlib import Path
+
+from importer.folders import private_folder, private_opener
 
 BYTES_MOST = 10 * 1024 * 1024
 KEPT = 5
+
+
+class _PrivateFile(logging.handlers.RotatingFileHandler):
+    """Each file that it begins has mode 0600, whatever the umask.
+
+    Loses what cannot be written (a full disk) without a word: the ledger is the record, and a run is not stopped for a log.
+    """
+
+    def _open(self) -> TextIOWrapper:
+        os.close(private_opener(self.baseFilename, os.O_WRONLY | os.O_CREAT))
+        return super()._open()
+
+    def handleError(self, record: logging.LogRecord) -> None:  # noqa: N802, ARG002 - logging's name and argument
+        return
 
 
 def begin(folder: Path) -> Path:
     """Sends the importer's log events to `folder`/importer.jsonl (mode 0600) and returns its path. May be called again."""
     import structlog
 
-    folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+    private_folder(folder)
     path = folder / "importer.jsonl"
-    os.close(os.open(path, os.O_WRONLY | os.O_CREAT, 0o600))
-    handler = logging.handlers.RotatingFileHandler(path, maxBytes=BYTES_MOST, backupCount=KEPT, encoding="utf-8")
+    handler = _PrivateFile(path, maxBytes=BYTES_MOST, backupCount=KEPT, encoding="utf-8")
     handler.setFormatter(
         structlog.stdlib.ProcessorFormatter(
             processor=structlog.processors.JSONRenderer(ensure_ascii=True),

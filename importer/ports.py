@@ -6,6 +6,8 @@ from collections.abc import Awaitable, Callable, Iterable, Iterator, Mapping, Se
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, BinaryIO, Protocol
 
+from importer.core.file_limits import COMMAND_LINE, FileLimits
+
 if TYPE_CHECKING:
     from contextlib import AbstractAsyncContextManager
     from datetime import datetime
@@ -30,6 +32,7 @@ class ReadOptions:
 
     sheet: str | None = None  # a sheet's name; None: the first visible one
     screen: ScreenTask | None = None  # leaves out the cells of rows that are surely good: for `check`, which keeps none
+    file_limits: FileLimits = COMMAND_LINE
 
 
 @dataclass(slots=True)

@@ -4,12 +4,13 @@ import os
 import re
 import tomllib
 from collections.abc import Mapping as Table
-from dataclasses import dataclass, field
+from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
 
 from importer.core.errors import NotAuthorised, SettingsError
+from importer.core.file_limits import COMMAND_LINE, GIB, KIB, MIB, FileLimits
 from importer.core.mapping import Mapping, read_mapping
 from importer.core.names import did_you_mean
 
@@ -38,6 +39,8 @@ REGIONS = {
 LOOPBACK = re.compile(r"127(?:\.[0-9]{1,3}){3}|localhost|::1|\[::1\]")
 DURATION = re.compile(r"([0-9]+(?:\.[0-9]+)?)(ms|s|m|h|d)?")
 UNITS_S = {"ms": 0.001, "s": 1.0, "m": 60.0, "h": 3600.0, "d": 86400.0, None: 1.0}
+SIZE = re.compile("([0-9]{1,15}) *(kib|mib|gib)?")
+SIZES = {"kib": KIB, "mib": MIB, "gib": GIB, None: 1}
 RATE = re.compile(r"([0-9]+) */ *([0-9]*(?:\.[0-9]+)?) *(ms|s|sec|second|m|min|minute|h|hour)")
 RATE_UNITS_S = {"ms": 0.001, "s": 1, "sec": 1, "second": 1, "m": 60, "min": 60, "minute": 60, "h": 3600, "hour": 3600}
 
@@ -61,9 +64,12 @@ DEFAULTS: dict[str, Any] = {
     "timeout": "30s",
     "longest_wait": "5m",
     "outage_wait": "5m",
+    "lease": "30s",
     "canary": 0,
     "max_failures": None,
+    "ca_file": None,
 }
+DEFAULTS |= {f"file_limits.{name}": value for name, value in asdict(COMMAND_LINE).items()}
 SANDBOX_DEFAULTS: dict[str, Any] = {"rate": "100/s", "index_lag": "5s", "outage_wait": "1m"}
 """The built-in sandbox's own figures, so that a rehearsal does not take an evening."""
 
@@ -76,10 +82,14 @@ ENVIRONMENT = {
         name: (f"IMPORTER_{name.upper()}",)
         for name in (
             "target", "rate", "concurrency", "index_lag", "track", "track_for", "audit", "require_approval", "sandbox",
-            "map", "out", "state_dir", "timeout", "longest_wait", "outage_wait", "canary", "max_failures",
+            "map", "out", "state_dir", "timeout", "longest_wait", "outage_wait", "lease", "canary", "max_failures",
+            "ca_file",
         )
     },
 }  # fmt: skip
+ENVIRONMENT |= {
+    key: (f"IMPORTER_{key.replace('.', '_').upper()}",) for key in DEFAULTS if key.startswith("file_limits.")
+}
 CLIENT_ID = ("GENESYS_CLIENT_ID", "GENESYSCLOUD_OAUTHCLIENT_ID")
 CLIENT_SECRET = ("GENESYS_CLIENT_SECRET", "GENESYSCLOUD_OAUTHCLIENT_SECRET")
 
@@ -168,6 +178,20 @@ class Settings:
         return str(value.value)
 
     @property
+    def file_limits(self) -> FileLimits:
+        """How much a file may hold: whole numbers, sizes such as 20MiB, or none."""
+        return FileLimits(**{name: self._file_limit(name) for name in asdict(COMMAND_LINE)})
+
+    def _file_limit(self, name: str) -> Any:
+        value = self.values[f"file_limits.{name}"]
+        if value.value is None or str(value.value).strip().lower() == "none":
+            return 0 if name == "ratio_free" else None
+        match = SIZE.fullmatch(str(value.value).strip().lower().replace("_", ""))
+        if match is None:
+            raise _wrong(f"file_limits.{name}", value, "Give a whole number, a size such as 20MiB, or none.")
+        return int(match[1]) * SIZES[match[2]]
+
+    @property
     def state_dir(self) -> Path:
         """The folder of ledger, plans and sandbox."""
         chosen = self.values["state_dir"].value
@@ -176,6 +200,12 @@ class Settings:
         import platformdirs
 
         return Path(platformdirs.user_state_dir("genesys-task-importer", appauthor=False))
+
+    @property
+    def ca_file(self) -> Path | None:
+        """The certificates of the authorities that are trusted instead of the system's; None for the system's."""
+        chosen = self.values["ca_file"].value
+        return Path(str(chosen)).expanduser().absolute() if chosen else None
 
     @property
     def endpoints(self) -> tuple[str, str]:
@@ -229,6 +259,7 @@ def load(flags: Table[str, Any], profile: str | None = None, folder: Path | None
     name = profile or os.environ.get("IMPORTER_PROFILE")
     table, where = _profile(name, folder or Path.cwd())
     mapping_table = table.pop("mapping", None)
+    table |= _file_limits(table.pop("file_limits", {}), where)
     _known_keys(table, where)
     values = {key: Value(default, "default") for key, default in DEFAULTS.items()}
     values |= {key: Value(value, where) for key, value in table.items()}
@@ -275,6 +306,12 @@ def _profile(name: str | None, folder: Path) -> tuple[dict[str, Any], str]:
     return dict(profiles[chosen]), f"importer.toml [profile.{chosen}]"
 
 
+def _file_limits(table: Any, where: str) -> dict[str, Any]:
+    if not isinstance(table, dict):
+        raise SettingsError(f"{where}: file_limits is not a table.", "Write [profile.NAME.file_limits].")
+    return {f"file_limits.{name}": value for name, value in table.items()}
+
+
 def _known_keys(table: Table[str, Any], where: str) -> None:
     for key in table:
         if key in ("client_secret", "secret"):
@@ -307,6 +344,13 @@ def read_toml(path: Path) -> dict[str, Any]:
         raise SettingsError(f"{path} is not valid TOML: {problem}.", "Correct the line.") from problem
 
 
+def masked(value: object) -> str:
+    """A setting for screens and logs: what a URL may carry besides scheme, host and path (user, password, query) is hidden."""
+    text = str(value)
+    text = re.sub(r"(?s)^([a-zA-Z][a-zA-Z0-9+.-]*:(?://)?)?.*@", r"\1***@", text) if "@" in text else text
+    return re.sub(r"(?s)(?<=[^?#])[?#].*", "?***", text) if re.match("[a-zA-Z]+:", text) else text
+
+
 def parse_duration(text: str, origin: str) -> float:
     """`15m`, `90s`, `1.5h`, `30` (seconds) in seconds. Raises SettingsError."""
     match = DURATION.fullmatch(text.strip().lower())
@@ -327,16 +371,19 @@ def checked_url(url: str, origin: str, allowed: list[str]) -> str:
     """A base URL that credentials may go to: https on a known host, or http on loopback. Raises SettingsError."""
     try:
         parts = urlsplit(url)
-        host, _ = parts.hostname or "", parts.port
+        host, port = parts.hostname or "", parts.port
     except ValueError:
         raise SettingsError(f"{origin}: this is not a URL.", "Write https://api.HOST.") from None
     if "@" in parts.netloc:
         raise SettingsError(f"{origin}: the URL holds a user name or password.", "Write https://api.HOST alone.")
-    if not host or re.search(r"[?#\\\s]", url):
-        raise SettingsError(f"{origin}: {url!r} is not a base URL.", "Write https://api.HOST, without anything else.")
+    shown = repr(masked(url))
+    if not host or not url.isascii() or re.search(r"[?#\\\s\x00-\x20\x7f]", url) or parts.netloc.endswith(":"):
+        raise SettingsError(f"{origin}: {shown} is not a base URL.", "Write https://api.HOST, without anything else.")
     loopback = LOOPBACK.fullmatch(host) is not None
     if parts.scheme != "https" and not (parts.scheme == "http" and loopback):
-        raise SettingsError(f"{origin}: {url!r} is not https.", "http:// is accepted for a loopback address alone.")
+        raise SettingsError(f"{origin}: {shown} is not https.", "http:// is accepted for a loopback address alone.")
+    if port == 0:
+        raise SettingsError(f"{origin}: {shown} has no port that can be called.", "Leave the port out.")
     domain = host.removeprefix("api.").removeprefix("login.")
     if not loopback and domain not in REGIONS.values() and host not in allowed and domain not in allowed:
         raise SettingsError(

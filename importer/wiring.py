@@ -14,10 +14,12 @@ from typing import TYPE_CHECKING, Any
 
 from importer.core.errors import AlreadyRunning, ImporterError, SettingsError
 from importer.core.limits import Limits
-from importer.folders import private_folder
-from importer.settings import Settings
+from importer.folders import private_folder, private_opener
+from importer.settings import Settings, masked
 
 if TYPE_CHECKING:
+    import ssl
+
     from importer.core.plan import Environment
     from importer.flow.lease import Who
     from importer.ledgers.lock import SubmissionLock
@@ -66,7 +68,7 @@ def begin_log(settings: Settings) -> None:
         raise SettingsError(
             f"The state folder {settings.state_dir} cannot be written: {problem.strerror}.", "Check --state-dir."
         ) from problem
-    known = {name: f"{value.value} ({value.origin})" for name, value in settings.values.items()}
+    known = {name: f"{masked(value.value)} ({value.origin})" for name, value in settings.values.items()}
     logging.getLogger(__name__).info("settings", extra=known)
 
 
@@ -152,7 +154,8 @@ def _connection(
     rate = Rate(*settings.rate)
     calls = CallLog(settings.state_dir / "pace.sqlite", f"{environment.origin}|{client_id}", rate, boot())
     pace = SharedPace(calls, rate, time, settings.seconds("longest_wait"))
-    transport = HttpTransport(Timeouts(total_s=settings.seconds("timeout")))
+    trusted = trust(settings) if any(url.lower().startswith("https:") for url in (api_url, login_url)) else None
+    transport = HttpTransport(Timeouts(total_s=settings.seconds("timeout")), trusted)
     exchange = Exchange(Endpoints(api_url, login_url), Credentials(client_id, secret), pace, time, transport)
     target = TasksTarget(exchange)
     try:
@@ -163,6 +166,20 @@ def _connection(
         calls.close()
 
 
+def trust(settings: Settings) -> "ssl.SSLContext":
+    """Whose certificates are taken. Raises SettingsError for a file that holds none."""
+    from importer.targets.transport import trusting
+
+    file = settings.ca_file
+    try:
+        return trusting(file)
+    except (OSError, ValueError) as problem:  # SSLError is an OSError
+        raise SettingsError(
+            f"{settings.values['ca_file'].origin}: {file} holds no certificates that can be read: {problem}.",
+            "Give a file in PEM form with the certificate of your authority (-----BEGIN CERTIFICATE-----).",
+        ) from problem
+
+
 @contextmanager
 def sandbox_process(folder: Path, *arguments: str) -> Iterator[dict[str, Any]]:
     """A sandbox of its own process, its world kept in `folder`. It ends when this process does, however that happens."""
@@ -171,7 +188,7 @@ def sandbox_process(folder: Path, *arguments: str) -> Iterator[dict[str, Any]]:
     command += ["--world", str(folder / "world.jsonl"), *arguments]
     # The sandbox makes its own credentials: real ones have no business in a child's environment.
     environment = {name: value for name, value in os.environ.items() if not name.startswith("GENESYS")}
-    with (folder / "sandbox.log").open("wb") as errors:
+    with open(folder / "sandbox.log", "wb", opener=private_opener) as errors:
         process = subprocess.Popen(
             command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=errors, env=environment
         )

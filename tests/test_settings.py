@@ -1,5 +1,6 @@
 """Settings: what beats what, where credentials may go, and what is said about mistakes."""
 
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -8,7 +9,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from importer.cli.books import config
-from importer.core.errors import NotAuthorised, SettingsError
+from importer.cli.look import Asked, check
+from importer.core.errors import FileRefused, NotAuthorised, SettingsError
+from importer.core.file_limits import COMMAND_LINE
 from importer.settings import DEFAULTS, ENVIRONMENT, REGIONS, Settings, checked_url, load, parse_duration, parse_rate
 
 SECRET = "canary-secret-4711"
@@ -345,3 +348,46 @@ def test_config_show_lists_every_setting_with_its_origin(
     lines = capsys.readouterr().out.splitlines()
     assert {line.split()[0] for line in lines if line.strip()} >= set(DEFAULTS)
     assert any(line.split() == ["rate", "2/s", "IMPORTER_RATE"] for line in lines)
+
+
+# How much a file may hold
+
+
+def test_file_limits_are_those_of_the_command_line_by_default() -> None:
+    """Without a setting the generous limits hold."""
+    assert load({}).file_limits == COMMAND_LINE
+
+
+def test_file_limits_come_from_the_profile_and_the_environment(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A table in the profile sets them, a variable beats it; sizes have units, and none lifts a limit."""
+    write('[profile.default.file_limits]\nunpacked = "200MiB"\nrows = 100_000\nmerges = "none"\ncell = 7\n')
+    monkeypatch.setenv("IMPORTER_FILE_LIMITS_CELL", "32767")
+    expected = replace(COMMAND_LINE, unpacked=200 * 2**20, rows=100_000, merges=None, cell=32_767)
+    assert load({}).file_limits == expected
+
+
+@pytest.mark.parametrize("value", ['"much"', "-1", "1.5", "true", '"20 MB"', "[1]"])
+def test_file_limits_that_are_no_numbers_are_refused_by_name(value: str) -> None:
+    """A limit that is neither a number, a size nor none is a mistake that is told with its key."""
+    write(f"[profile.default.file_limits]\nrows = {value}\n")
+    with pytest.raises(SettingsError, match=r"file_limits\.rows"):
+        _ = load({}).file_limits
+
+
+def test_file_limits_that_do_not_exist_are_refused() -> None:
+    """An unknown key in the table is a mistake, and so is a table that is none."""
+    write("[profile.default.file_limits]\nrow = 5\n")
+    with pytest.raises(SettingsError, match=r"file_limits\.row is unknown.*file_limits\.rows"):
+        load({})
+    write("[profile.default]\nfile_limits = 5\n")
+    with pytest.raises(SettingsError, match="not a table"):
+        load({})
+
+
+def test_file_limits_reach_the_reader() -> None:
+    """A limit of the profile refuses a file on the command line, naming number and setting."""
+    write("[profile.default.file_limits]\nrows = 1\n")
+    write("External ID,Queue\n1,a\n2,b\n", "tasks.csv")
+    with pytest.raises(FileRefused, match="more than 1 rows") as refused:
+        check(Path("tasks.csv"), Asked(None, None, None), {}, None, "human")
+    assert "file_limits.rows" in refused.value.fix

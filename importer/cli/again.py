@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 from importer.cli import screen
 from importer.cli.desk import Desk, carried_on, opened
-from importer.cli.ending import ended, one_run, results_reports, run_object, show_ending
+from importer.cli.ending import ended, may_report, one_run, results_folder, results_reports, run_object, show_ending
 from importer.core.errors import PlanRefused
 from importer.core.report import in_words
 from importer.settings import Settings, Value
@@ -57,6 +57,7 @@ def _resume(desk: Desk, record: "RunRecord", began: float, *, only_own: bool) ->
                 f"The run {record.run} belongs to {made_for}, this is {connection.environment}.",
                 "Use the settings that it was started with (--sandbox, --profile, GENESYS_… variables).",
             )
+        may_report(results_folder(own.settings, record))
         if not desk.as_json:
             screen.tell(f"resuming {record.run}: {in_words(desk.book.counts(record.run))}")
         ending = carried_on(own, record.run, connection)

@@ -8,8 +8,8 @@ import typer
 EXIT_CODES = """
 Exit codes: 0 done, all rows fine (or nothing to do) · 1 unexpected failure, the message names the log · 2 wrong usage,
 settings or unreadable file · 3 rows with errors were found (check, preview) · 4 approval missing, or plan altered or
-stale · 5 the run finished, some rows were not created · 6 not authorised: credentials or scope · 7 service
-unavailable, resume will continue · 8 another run holds the lock · 130/143 interrupted, resume will continue
+stale · 5 the run ended, or was stopped for failing rows, and some were not created · 6 not authorised: credentials or scope · 7 service
+unavailable, resume will continue · 8 another importer sends, or has taken the run over · 130/143 interrupted, resume will continue
 """
 
 app = typer.Typer(
@@ -271,11 +271,14 @@ def sandbox(
         str | None, typer.Option("--scenario", help="calm, rate-limited, flaky, outage, or a TOML file.")
     ] = None,
     world: Annotated[Path | None, typer.Option("--world", help="A file that keeps the world.")] = None,
+    journal: Annotated[
+        Path | None, typer.Option("--journal", help="A file to which a line is added for all that really happens.")
+    ] = None,
 ) -> int:
     """Runs the built-in server that stands for Genesys Cloud; prints its address and credentials as one JSON line."""
     from importer.cli import doors
 
-    return doors.sandbox(port, seed, scenario, world)
+    return doors.sandbox(port, seed, scenario, world, journal)
 
 
 @app.command()

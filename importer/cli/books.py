@@ -10,7 +10,7 @@ from importer.core.errors import UsageError
 from importer.core.findings import CATALOGUE
 from importer.core.names import did_you_mean
 from importer.core.report import in_words
-from importer.settings import CLIENT_ID, CLIENT_SECRET, load
+from importer.settings import CLIENT_ID, CLIENT_SECRET, load, masked
 
 
 def status(run: str | None, flags: Table[str, Any], profile: str | None, format_: str) -> int:
@@ -108,7 +108,7 @@ def report(run: str, results: str, flags: Table[str, Any], profile: str | None, 
         return 0
     screen.say(f"run {record.run}: {in_words(counts)}")
     for path in paths.values():
-        screen.say(f"wrote {path}")
+        screen.say(f"wrote {screen.harmless(path)}")
     return 0
 
 
@@ -140,7 +140,7 @@ def template(out: Path, flags: Table[str, Any], profile: str | None, *, offline:
     if not offline and (settings.sandbox or settings.given("host") or settings.given("api_url")):
         names = _queue_names(settings)
     path = template_xlsx.write_template(out.absolute(), names, limits(settings))
-    screen.say(f"wrote {path}")
+    screen.say(f"wrote {screen.harmless(path)}")
     if not names:
         screen.tell("· without queue names: set GENESYS_ENV_HOST and credentials, or add --sandbox")
     return 0
@@ -165,7 +165,11 @@ def config(profile: str | None, flags: Table[str, Any], *, origin: bool) -> int:
 
     settings = load(flags, profile)
     rows: list[tuple[object, ...]] = [
-        (name, settings.state_dir if name == "state_dir" else "" if value.value is None else value.value, value.origin)
+        (
+            name,
+            settings.state_dir if name == "state_dir" else "" if value.value is None else masked(value.value),
+            value.origin,
+        )
         for name, value in settings.values.items()
     ]
     for name, names in (("client_id", CLIENT_ID), ("client_secret", CLIENT_SECRET)):

@@ -66,10 +66,13 @@ def _story(desk: Desk, folder: Path) -> dict[str, int]:
             f"4. Creating {made.head.counts['ready']} tasks at {desk.settings.text('rate')}, then following them to their end …"
         )
         ending = carried_on(desk, run, connection)
-    reports |= results_reports(desk.settings, desk.book, run)
+    results = results_reports(desk.settings, desk.book, run)
     counts = desk.book.counts(run)
     if ending.problem is not None:
         raise ending.problem
+    if results.unwritten is not None:
+        raise results.unwritten
+    reports |= results.paths
     _show_results(desk, run, counts)
     screen.say("6. Written, open them:")
     for name in ("preview_xlsx", "results_xlsx", "results_json"):

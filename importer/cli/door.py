@@ -1,5 +1,6 @@
 """The door: exceptions become messages and exit codes."""
 
+import errno
 import os
 import sys
 import traceback
@@ -25,8 +26,30 @@ def guarded(arguments: Sequence[str]) -> int:
         return problem.exit_code
     except (KeyboardInterrupt, BrokenPipeError) as stopped:
         return _cut_off(stopped)
+    except OSError as problem:
+        return _of_the_system(problem, arguments)
     except Exception as problem:  # noqa: BLE001 - the door: it ends here, with a message and the log's path
         return _unexpected(problem)
+
+
+SPACE = "Free some space on the disk, then run importer resume; importer report RUN writes its results again."
+HANDLES = "Too many open files: close other programs or raise the limit (ulimit -n), then run importer resume."
+RIGHTS = "Choose another folder with --out, importer report RUN --out FOLDER for a run's results, or --state-dir."
+ADVICE = {
+    errno.ENOSPC: SPACE, errno.EDQUOT: SPACE, errno.EMFILE: HANDLES, errno.ENFILE: HANDLES,
+    errno.EROFS: RIGHTS, errno.EACCES: RIGHTS, errno.EPERM: RIGHTS,
+}  # fmt: skip
+"""What to do about what the system refuses, whatever it was wanted for."""
+
+
+def _of_the_system(problem: OSError, arguments: Sequence[str]) -> int:
+    if problem.errno not in ADVICE:
+        return _unexpected(problem)
+    from importer.cli.screen import tell_problem
+
+    where = f": {problem.filename}" if problem.filename else ""
+    tell_problem(ImporterError(f"{problem.strerror}{where}.", ADVICE[problem.errno]), arguments)
+    return 1
 
 
 def _speak_utf8() -> None:
@@ -55,8 +78,10 @@ def _unexpected(problem: Exception) -> int:
     if type(problem).__name__ == "Abort":
         print("Aborted.", file=sys.stderr)  # noqa: T201
         return 130
+    from importer.cli.screen import harmless
+
     path = _kept(problem)
-    print(f"✖ Unexpected failure: {type(problem).__name__}: {problem}", file=sys.stderr)  # noqa: T201
+    print(f"✖ Unexpected failure: {type(problem).__name__}: {harmless(problem)}"[:2000], file=sys.stderr)  # noqa: T201
     print(f"  fix Nothing that was sent is lost: importer resume carries on. Details: {path}", file=sys.stderr)  # noqa: T201
     return 1
 

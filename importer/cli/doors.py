@@ -22,10 +22,10 @@ def serve(port: int, flags: Table[str, Any], profile: str | None) -> int:
         book.close()
 
 
-def sandbox(port: int, seed: int | None, scenario: str | None, world: Path | None) -> int:
+def sandbox(port: int, seed: int | None, scenario: str | None, world: Path | None, journal: Path | None) -> int:
     """`importer sandbox`."""
     from importer.sandbox.server import SandboxOptions
     from importer.sandbox.server import serve as served
 
     tell("the sandbox runs until Ctrl-C; set GENESYS_API_URL, GENESYS_LOGIN_URL and the credentials below")
-    return served(SandboxOptions(port=port, seed=seed, scenario=scenario, world=world))
+    return served(SandboxOptions(port=port, seed=seed, scenario=scenario, world=world, journal=journal))

@@ -10,6 +10,7 @@ from importer.cli import screen
 from importer.core.errors import FileRefused, UsageError
 from importer.core.findings import Finding, finding
 from importer.core.screen import ScreenTask
+from importer.core.unseen import BROKEN, UNSEEN
 from importer.ports import ReadOptions
 from importer.settings import Settings, load
 
@@ -56,7 +57,9 @@ def check(file: Path, asked: Asked, flags: Table[str, Any], profile: str | None,
     settings = load(flags, profile)
     progress = screen.ProgressLine(quiet=as_json)
     screen_task = ScreenTask(settings.mapping.record(), asked.header_row, asdict(limits(settings)))
-    with open_source(file, ReadOptions(asked.sheet, screen_task), meanwhile=_load_judging) as reading:
+    with open_source(
+        file, ReadOptions(asked.sheet, screen_task, settings.file_limits), meanwhile=_load_judging
+    ) as reading:
         from importer.flow.check import check as judged
 
         found = judged(
@@ -119,7 +122,7 @@ def preview(file: Path, asked: Asked, flags: Table[str, Any], profile: str | Non
         return exit_code
     show_preview(file, made, settings)
     for path in reports.values():
-        screen.say(f"wrote {path}")
+        screen.say(f"wrote {screen.harmless(path)}")
     screen.say(f"Nothing has been sent. Next: importer run {made.about.plan}{sandbox_flag(settings)}")
     return exit_code
 
@@ -136,7 +139,7 @@ async def previewed(
     progress = screen.ProgressLine(quiet=quiet)
     sha256, size = fingerprint(file)
     try:
-        with open_source(file, ReadOptions(asked.sheet)) as reading:
+        with open_source(file, ReadOptions(asked.sheet, file_limits=settings.file_limits)) as reading:
             await connection.target.log_in(PREVIEW_SCOPES)
             previewing = Previewing(connection.target, book, connection.environment, clock(), progress)
             origin = Origin(str(file.absolute()), sha256, size, preparer())
@@ -249,10 +252,11 @@ def _draft(name: str, headings: tuple[str, ...], matched: dict[str, str]) -> "It
 
 
 def _toml(text: str) -> str:
-    """A TOML basic string; JSON's escapes are TOML's."""
+    """A TOML basic string (JSON's escapes are TOML's); what is invisible is escaped."""
     import json
 
-    return json.dumps(text, ensure_ascii=False).replace("\x7f", "\\u007f")
+    body = json.dumps(BROKEN.sub("\ufffd", text), ensure_ascii=False)
+    return UNSEEN.sub(lambda match: f"\\U{ord(match[0]):08x}", body)
 
 
 def _escaped(heading: str) -> str:

@@ -2,6 +2,7 @@
 
 import json
 import os
+import re
 import sys
 import time
 from collections.abc import Iterable, Mapping, Sequence
@@ -11,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 from importer.core.errors import FileRefused, ImporterError
 from importer.core.findings import Finding, Severity
-from importer.core.unseen import UNSEEN
+from importer.core.unseen import BROKEN, UNSEEN
 
 if TYPE_CHECKING:
     from importer.core.report import Cause
@@ -97,7 +98,17 @@ def wants_json(arguments: Sequence[str]) -> bool:
 
 def say_json(value: Mapping[str, Any]) -> None:
     """The one object on stdout."""
-    say(json.dumps(value, ensure_ascii=False))
+    say(harmless_json(value))
+
+
+def harmless_json(value: object) -> str:
+    """JSON whose text steers no terminal: what is invisible or broken is escaped, and reads back as it was."""
+    text = json.dumps(value, ensure_ascii=False)
+    return BROKEN.sub(_escape, UNSEEN.sub(_escape, text))
+
+
+def _escape(match: re.Match[str]) -> str:
+    return json.dumps(match[0])[1:-1]
 
 
 def table(rows: Sequence[Sequence[object]], heading: Sequence[str]) -> None:

@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from importer.cli.desk import Desk, carried_on, opened, running
-from importer.cli.ending import ended, results_reports
+from importer.cli.ending import Reports, ended, may_report, results_reports
 from importer.cli.look import Asked, preview_reports, previewed, show_preview
 from importer.core.errors import PlanRefused, UsageError
 from importer.core.plan import Approval, Environment, Preview, short
@@ -38,11 +38,12 @@ def run(source: str, asked: Asked, flags: Table[str, Any], profile: str | None, 
         return ended(desk, ending, reports, began)
 
 
-def _run(desk: Desk, source: str, asked: Asked, *, yes: bool, is_file: bool) -> "tuple[Ending, dict[str, str]]":
+def _run(desk: Desk, source: str, asked: Asked, *, yes: bool, is_file: bool) -> "tuple[Ending, Reports]":
     from importer.wiring import connected
 
     if not is_file:
         _may_run(desk, source)
+    may_report(Path(desk.settings.text("out")).absolute() / "run-new")  # its own folder does not exist yet
     reports: dict[str, str] = {}
     with connected(desk.settings) as connection:
         if is_file:
@@ -60,7 +61,7 @@ def _run(desk: Desk, source: str, asked: Asked, *, yes: bool, is_file: bool) -> 
         preview, approval = _may_run(desk, plan, connection.environment)
         run_id = open_run(desk, preview, approval, connection)
         ending = carried_on(desk, run_id, connection)
-    return ending, reports | results_reports(desk.settings, desk.book, run_id)
+    return ending, results_reports(desk.settings, desk.book, run_id).after(reports)
 
 
 def _may_run_file(desk: Desk, *, yes: bool) -> None:

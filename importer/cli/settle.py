@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 from importer.cli import screen
 from importer.cli.again import GRAVEST_FIRST, as_before
 from importer.cli.desk import Desk, opened, reconciled
-from importer.cli.ending import one_run, results_reports, run_object, show_ending
+from importer.cli.ending import may_report, one_run, results_folder, results_reports, run_object, show_ending
 from importer.cli.look import json_wanted
 from importer.core.errors import LedgerError, PlanRefused, UsageError
 from importer.settings import load
@@ -53,6 +53,8 @@ def _reconcile(desk: Desk, record: "RunRecord", began: float, *, resend: bool) -
                 f"The run {record.run} belongs to {record.preview.head.environment}, this is {connection.environment}.",
                 "Use the settings that it was started with (--sandbox, --profile, GENESYS_… variables).",
             )
+        if resend:
+            may_report(results_folder(own.settings, record))
         ending = reconciled(own, record.run, connection, resend=resend)
     reports = results_reports(own.settings, own.book, record.run)
     body = run_object(own.book, ending, reports, began)

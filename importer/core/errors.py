@@ -3,7 +3,8 @@
     ImporterError                 1   (never raised itself)
     ├── UsageError                2   wrong usage, settings or an unreadable file: the person can mend it
     │   ├── SettingsError         2
-    │   └── FileRefused           2   carries the finding
+    │   ├── FileRefused           2   carries the finding
+    │   └── NotWritten            2   a report has no place: folder read-only, disk full, name too long
     ├── PlanRefused               4   approval missing or stale; plan, mapping or file altered; wrong environment
     ├── NotAuthorised             6   credentials or scope
     │   └── Forbidden             6   403: a scope or permission is missing
@@ -52,6 +53,10 @@ class FileRefused(UsageError):
         super().__init__(finding.message, finding.fix)
         self.finding = finding
         self.others = tuple(others)
+
+
+class NotWritten(UsageError):
+    """A report cannot be written where it should stand. What it tells is not lost: it can be written elsewhere."""
 
 
 class PlanRefused(ImporterError):

@@ -59,7 +59,7 @@ CATALOGUE: dict[str, Code] = {
     "F109": Code(_E, "The file could not be read: {problem}.", "Open it in your spreadsheet program, copy the rows into a new workbook, and save that.", "Reading happens in a process of its own with limits on memory and time; it hit a limit or died, and nothing else was harmed."),
     "F110": Code(_E, "There is no sheet named {wanted}; the workbook has: {sheets}.", "Name one of these with --sheet.", "The sheet asked for is not in the workbook."),
     "F111": Code(_E, "The file contains NUL bytes at line {line}.", "Export it again as CSV UTF-8; if it was meant to be UTF-16, save it with a byte order mark.", "NUL bytes mean binary content or an unmarked UTF-16 encoding; reading on would be guessing."),
-    "F112": Code(_E, "The file is beyond a limit: {problem}.", "Delete unused rows and columns, or copy the rows into a new workbook.", "Limits keep a damaged or hostile file from exhausting the machine."),
+    "F112": Code(_E, "The file is beyond a limit: {problem}.", "Delete unused rows and columns, or copy the rows into a new workbook. {setting}", "Limits keep a damaged or hostile file from exhausting the machine."),
     "F113": Code(_E, "The workbook has no visible sheet with rows.", "Unhide the sheet, or name one with --sheet.", "Only visible sheets are read unless one is named."),
     "F114": Code(_E, "The quote opened at line {line} is never closed.", "Close the quote, or export the file again from your spreadsheet program.", "Everything after an open quote would end up in one cell."),
     "F115": Code(_E, "A text cannot be decoded as {encoding}: {problem}.", "Save the file as CSV UTF-8.", "The bytes do not fit the encoding that the file announces or that was found."),

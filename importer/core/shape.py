@@ -170,6 +170,8 @@ class Shaper:
     def _explain(self, row: Row, values: dict[str, Any], field: str, name: str, kind: str) -> Finding:
         limits = self._limits
         text = values["attributes"][name] if field == "attributes" else values.get(field, "")
+        if field == "attributes" and kind == "string_unicode":
+            return self._of_field(row, "V203", name, text, name=name, characters=unseen(text))
         if field == "attributes":
             return self._of_field(row, "V340", name, text, name=name, length=len(text), limit=limits.attribute)
         if field == "priority":
@@ -181,7 +183,7 @@ class Shaper:
             return self._of_field(row, "V305", field, text, suggestion=did_you_mean(text, limits.types), **facts)
         if not text:
             return self._of_field(row, {"external_id": "V201", "queue": "V211"}.get(field, "V311"), field, "")
-        if kind == "string_pattern_mismatch":
+        if kind in ("string_pattern_mismatch", "string_unicode"):
             return self._of_field(row, "V203", field, text, name=COLUMN_OF[field].name, characters=unseen(text))
         code = {"external_id": "V202", "queue": "V212"}.get(field, "V312")
         return self._of_field(row, code, field, text, length=len(text), limit=getattr(limits, field))

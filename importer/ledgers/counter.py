@@ -1,5 +1,6 @@
 """Counter: a number outside the ledger that grows with it, so that an older copy put in its place is noticed."""
 
+import errno
 import os
 from pathlib import Path
 
@@ -21,17 +22,25 @@ class Counter:
         return self.path.exists()
 
     def value(self) -> int | None:
-        """The highest number seen; None where there is no counter."""
+        """The highest number seen; None where there is no counter. Raises OSError where there is no handle to read it."""
         try:
             text: bytes = self.path.read_bytes()
         except FileNotFoundError:
             return None
-        except OSError:
+        except OSError as problem:
+            if problem.errno in (errno.EMFILE, errno.ENFILE):
+                raise  # that says nothing of the file
             return UNREADABLE
         whole = text.strip().isdigit() and len(text) <= WIDTH + 1
         if not whole:
             return UNREADABLE
         return int(text)
+
+    def raise_to(self, value: int) -> None:
+        """Writes the number unless a higher one stands there: an older copy does not become the newest by being written to."""
+        known = self.value()
+        if known is None or known < value:
+            self.tell(value)
 
     def tell(self, value: int, *, durable: bool = False) -> None:
         """Writes the number. Raises OSError. `durable`: it is on disk when this returns."""

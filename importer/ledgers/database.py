@@ -82,7 +82,7 @@ class Database:
             self.reader = self._connect()
             self.reader.execute("PRAGMA query_only = 1")
             self._begin_counter()
-        except (sqlite3.Error, OSError) as problem:
+        except (sqlite3.Error, OSError, UnicodeDecodeError) as problem:
             raise _translated(problem, path) from problem
         self._jobs: queue.SimpleQueue[Write | None] = queue.SimpleQueue()
         self._thread = threading.Thread(target=self._work, name="ledger", daemon=True) if threaded else None
@@ -181,7 +181,7 @@ class Database:
     def _count(self, generation: int) -> None:
         """What is committed stays so; but where it cannot be counted, nothing new is begun."""
         try:
-            self.counter.tell(generation)
+            self.counter.raise_to(generation)
         except OSError as problem:
             self._full = True
             log.warning("ledger's counter not written", extra={"problem": str(problem)})
@@ -304,7 +304,7 @@ def _disk_full(path: Path) -> LedgerError:
     return _translated(sqlite3.OperationalError("database or disk is full"), path)
 
 
-def _translated(problem: sqlite3.Error | OSError, path: Path) -> LedgerError:
+def _translated(problem: sqlite3.Error | OSError | UnicodeDecodeError, path: Path) -> LedgerError:
     text = problem.strerror or str(problem) if isinstance(problem, OSError) else str(problem)
     if "full" in text or "No space" in text:
         fix = "Nothing more is sent. Free some space on the disk, then run importer resume."

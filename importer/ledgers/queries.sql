@@ -100,3 +100,5 @@ SELECT no, position, audits FROM trails WHERE audits IS NOT NULL;
 SELECT call, no, kind, body, began_at, ended_at, answer, correlation_id, seal FROM calls ORDER BY call;
 -- name: every_approval
 SELECT plan, digest, approved, who, at, comment, seal FROM approvals ORDER BY sequence;
+-- name: number
+SELECT no, env FROM runs WHERE run = ?;

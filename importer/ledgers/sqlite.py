@@ -63,7 +63,8 @@ class SqliteLedger:
             self._newest()
         try:
             database.reserve.lay_by()
-            database.counter.tell(database.generation(), durable=True)
+            if not self.is_older_copy():
+                self.accept_as_newest()
         except OSError as problem:
             raise LedgerError(
                 f"There is no room beside the ledger {database.path}: {problem.strerror}.",
@@ -278,11 +279,11 @@ class SqliteLedger:
 
     def counts(self, run: str) -> dict[str, int]:
         number, _ = self._number(run)
-        return tally((OUTCOMES[Stage(stage)].value, count) for stage, count in self._read("counts", number))
+        return tally((OUTCOMES[_stage(stage)].value, count) for stage, count in self._read("counts", number))
 
     def unsettled(self, run: str) -> int:
         number, _ = self._number(run)
-        return sum(count for stage, count in self._read("counts", number) if Stage(stage) in UNSETTLED)
+        return sum(count for stage, count in self._read("counts", number) if _stage(stage) in UNSETTLED)
 
     def run_facts(self, run: str) -> RunFacts:
         record = self.run(run)
@@ -328,22 +329,23 @@ class SqliteLedger:
         try:
             return self._database.reader.execute(SQL[name], values)
         except sqlite3.Error as problem:
-            raise LedgerError(
-                f"The ledger {self._database.path} cannot be read: {problem}.", "Keep the file."
-            ) from problem
+            raise LedgerError(f"The ledger {self._database.path} cannot be read: {problem}.", KEEP) from problem
 
     def _read(self, name: str, *values: Any) -> list[Any]:
-        return self._cursor(name, *values).fetchall()
+        try:
+            return self._cursor(name, *values).fetchall()
+        except sqlite3.Error as problem:
+            raise LedgerError(f"The ledger {self._database.path} cannot be read: {problem}.", KEEP) from problem
 
     async def _write(self, job: Any, *, answer: bool = False) -> Any:
         return await asyncio.wrap_future(self._database.write(job, answer=answer))
 
     def _number(self, run: str) -> tuple[int, int]:
         if run not in self._numbers:
-            found = self._database.reader.execute("SELECT no, env FROM runs WHERE run = ?", (run,)).fetchone()
-            if found is None:
+            found = self._read("number", run)
+            if not found:
                 raise LedgerError(f"The ledger has no run {run}.", "See importer runs.")
-            self._numbers[run] = found
+            self._numbers[run] = found[0]
         return self._numbers[run]
 
 
@@ -353,6 +355,13 @@ def _environment(connection: sqlite3.Connection, environment: Environment, *, ad
         connection.execute(SQL["add_environment"], key)
     found = connection.execute(SQL["environment"], key).fetchone()
     return found[0] if found else None
+
+
+def _stage(text: str) -> Stage:
+    try:
+        return Stage(text)
+    except ValueError:
+        raise LedgerError(f"The ledger is damaged: a row is in the stage {text!r}.", KEEP) from None
 
 
 def _taken(connection: sqlite3.Connection, number: int, env: int, entry: Entry, *, over_doubt: bool) -> TakenBy | None:

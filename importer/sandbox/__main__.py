@@ -16,6 +16,7 @@ def main() -> int:
     parser.add_argument("--seed", type=int, help="makes a new world repeatable")
     parser.add_argument("--scenario", help="a TOML file, or calm, rate-limited, flaky or outage")
     parser.add_argument("--world", type=Path, help="file that keeps the world from one start to the next")
+    parser.add_argument("--journal", type=Path, help="file to which a line is added for all that really happens")
     parser.add_argument("--until-stdin-closes", action="store_true", help="end when stdin ends")
     return serve(SandboxOptions(**vars(parser.parse_args())))
 

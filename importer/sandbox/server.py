@@ -22,6 +22,7 @@ from importer.sandbox.answers import Answer, error
 from importer.sandbox.api import Credentials
 from importer.sandbox.clock import Clock, WallClock
 from importer.sandbox.control import control
+from importer.sandbox.journal import Journal
 from importer.sandbox.scenario import Fault, QueueStatus, Scenario, ScenarioError, load
 from importer.sandbox.service import Service, Visit
 from importer.sandbox.world import Identity, World
@@ -39,6 +40,7 @@ class SandboxOptions:
     seed: int | None = None
     scenario: str | None = None
     world: Path | None = None
+    journal: Path | None = None
     until_stdin_closes: bool = False
 
 
@@ -64,6 +66,7 @@ class Sandbox:
         seed: int | None = None,
         clock: Clock | None = None,
         world: Path | None = None,
+        journal: Path | None = None,
         port: int = 0,
         client_id: str | None = None,
         client_secret: str | None = None,
@@ -71,6 +74,7 @@ class Sandbox:
         self._scenario = scenario or Scenario()
         self._seed = seed
         self._path = world
+        self._journal = journal
         self._port = port
         self._given = client_id, client_secret
         self.clock: Clock = clock or WallClock()
@@ -84,6 +88,8 @@ class Sandbox:
             self.world.identity = replace(self.world.identity, client_id=self.client_id)
             self.client_secret = self._given[1] or secrets.token_urlsafe(24)
             self.service = Service(self.world, Credentials(self.client_id, self.client_secret), self.clock)
+            if self._journal is not None:
+                self.service.noted_by(stack.enter_context(Journal(self._journal)).note)
             await self._listen(stack)
             self._open = stack.pop_all()
         return self
@@ -137,26 +143,49 @@ class Sandbox:
             answer = control(self.service, request.method, request.path, await request.read())
             return self._response(answer, answer.headers)
         visit, answer_now = self.service.arrive(request.method, request.path)
-        answer = answer_now or await self._process(request, visit)
+        try:
+            answer = answer_now or await self._process(request, visit)
+        except (asyncio.CancelledError, ConnectionError, web.PayloadAccessError):
+            self.service.lost(visit)  # the client left, or sent half a call
+            raise
         if visit.fault is not None and visit.fault.kind.startswith("reset_"):
             _reset(request)
+            self.service.lost(visit)
             return web.Response()
+        return await self._handed_over(request, visit, answer)
+
+    async def _handed_over(self, request: web.BaseRequest, visit: Visit, answer: Answer) -> web.StreamResponse:
+        """Hands the answer to the socket here, not in the library's epilogue, so that the journal knows whether it was."""
         response = self._response(answer, self.service.depart(visit, answer))
         if visit.fault is not None and visit.fault.kind == "short":
             response.force_close()
+        before = self.clock.monotonic()
+        sent = False
+        try:
+            await response.prepare(request)
+            await response.write_eof()
+            sent = True
+        except ConnectionError:
+            pass  # the library meets it again and closes the connection
+        finally:
+            self.service.answered(visit, before, response.headers.get("Retry-After"), sent=sent)
         return response
 
     async def _process(self, request: web.BaseRequest, visit: Visit) -> Answer:
         """Read and carry out a call. A hang ends early, by cancellation, with the sandbox or when the client leaves."""
-        kind = visit.fault.kind if visit.fault else ""
-        if kind == "reset_before":
-            return error(500)
-        if visit.fault and kind == "hang":
-            await self.clock.sleep(visit.fault.seconds)
         try:
+            if self.service.faults.needs_row(visit.operation):
+                self.service.read(visit, await request.read())
+            kind = visit.fault.kind if visit.fault else ""
+            if kind == "reset_before":
+                return error(500)
+            if visit.fault and kind == "hang":
+                await self.clock.sleep(visit.fault.seconds)
             body = await request.read()
         except web.HTTPRequestEntityTooLarge:
             return error(413)
+        if not self.service.faults.needs_row(visit.operation):
+            self.service.read(visit, body)
         if kind == "reset_late":
             self.service.postpone(visit, request.query, request.headers, body)
             return error(500)
@@ -193,6 +222,7 @@ async def _run(options: SandboxOptions, scenario: Scenario) -> int:
         scenario,
         seed=options.seed,
         world=options.world,
+        journal=options.journal,
         port=options.port,
         client_id=client_id,
         client_secret=secret,

@@ -1,5 +1,7 @@
 """One call's way through the sandbox: counted, limited, perhaps made to fail, answered. Knows the clock; no sockets."""
 
+import hashlib
+import json
 import math
 from collections import Counter
 from collections.abc import Mapping
@@ -10,6 +12,7 @@ from importer.sandbox.answers import Answer, error
 from importer.sandbox.api import SCOPES, Api, Call, Credentials, route
 from importer.sandbox.clock import Clock
 from importer.sandbox.faults import FaultPlan, distorted, instead_of, retry_after
+from importer.sandbox.journal import Note, unnoted
 from importer.sandbox.life import timestamp
 from importer.sandbox.limits import Busiest, Standing, rate_limit
 from importer.sandbox.scenario import Fault, QueueSpec
@@ -52,9 +55,27 @@ class Service:
         self.clock = clock
         self.api = Api(world, credentials)
         self.visits: list[Visit] = []
-        self._late: list[tuple[float, Call]] = []
+        self._late: list[tuple[float, Visit, Call]] = []
+        self._note: Note = unnoted
         self.set_faults(world.scenario.faults)
         self._set_limit()
+
+    def noted_by(self, note: Note) -> None:
+        """From now on `note` is told what really happens, beginning with who this is; see journal.py."""
+        self._note = note
+        scenario = self.world.scenario
+        note(
+            {
+                "kind": "start",
+                "world": self.world.id,
+                "tasks": len(self.world.tasks),
+                "monotonic": self.clock.monotonic(),
+                "now": self.clock.now(),
+                "limit": scenario.limit.model_dump(),
+                "unique": scenario.unique,
+                "index_lag_s": scenario.index_lag_s,
+            }
+        )
 
     # A call
 
@@ -71,12 +92,25 @@ class Service:
         self.visits.append(visit)
         self.busiest.arrive(arrived)
         visit.standing = self._limit.admit(arrived)
+        answer = found if isinstance(found, Answer) else None
         if not visit.standing.admitted:
-            return visit, self._too_many(visit.standing)
-        if isinstance(found, Answer):
-            return visit, found
-        visit.fault = self.faults.next(operation)
-        return visit, None
+            answer = self._too_many(visit.standing)
+        elif answer is None and not self.faults.needs_row(operation):
+            visit.fault = self.faults.next(operation)
+        self._note({"kind": "arrived", "monotonic": arrived, **_named(visit)})
+        return visit, answer
+
+    def read(self, visit: Visit, body: bytes) -> None:
+        """Note what a call to create asks for; other calls ask for nothing that could be done twice.
+
+        Where faults are counted for each row, the visit has its fault from here on.
+        """
+        if visit.operation == "create":
+            external_id, digest = _external_id(body), hashlib.sha256(body).hexdigest()
+            if self.faults.needs_row(visit.operation):
+                visit.fault = self.faults.next(visit.operation, external_id)
+            asked = {"external_id": external_id, "sha256": digest, "bytes": len(body)}
+            self._note({"kind": "read", "n": visit.n, **asked, "fault": visit.fault.kind if visit.fault else None})
 
     def process(self, visit: Visit, query: Mapping[str, str], headers: Mapping[str, str], body: bytes) -> Answer:
         """Carry a call out, or what its fault puts in the place of that; what is committed is committed on return."""
@@ -84,28 +118,47 @@ class Service:
         if len(body) > self.world.scenario.body_limit_bytes:
             return error(413)
         if fault is None:
-            return self.api.answer(Call(visit.operation, visit.argument, query, headers, body), self.clock.now())
+            return self._carried_out(visit, Call(visit.operation, visit.argument, query, headers, body))
         instead = instead_of(fault)
         if instead is not None:
             return distorted(self._failure(instead, visit.operation), fault, self.clock.now())
         if fault.kind == "same_page":
             query = {**query, "pageNumber": "1"}
-        answer = self.api.answer(Call(visit.operation, visit.argument, query, headers, body), self.clock.now())
+        answer = self._carried_out(visit, Call(visit.operation, visit.argument, query, headers, body))
         return distorted(answer, fault, self.clock.now())
 
     def postpone(self, visit: Visit, query: Mapping[str, str], headers: Mapping[str, str], body: bytes) -> None:
         """Carry a call out only after the seconds of its fault, though its client gets no answer and may look it up."""
         assert visit.fault is not None
         due = self.clock.now() + visit.fault.seconds
-        self._late.append((due, Call(visit.operation, visit.argument, query, headers, body)))
+        self._late.append((due, visit, Call(visit.operation, visit.argument, query, headers, body)))
 
     def _catch_up(self) -> None:
         """Carry out what was postponed and is due: whoever looks next cannot tell that it was not done in time."""
         now = self.clock.now()
         due = sorted((each for each in self._late if each[0] <= now), key=lambda each: each[0])
         self._late = [each for each in self._late if each[0] > now]
-        for at, call in due:
-            self.api.answer(call, at)
+        for at, visit, call in due:
+            self._carried_out(visit, call, late_at=at)
+
+    def _carried_out(self, visit: Visit, call: Call, late_at: float | None = None) -> Answer:
+        """The API's answer; what it committed is noted before anybody can learn of it."""
+        before = len(self.world.tasks)
+        answer = self.api.answer(call, self.clock.now() if late_at is None else late_at)
+        if len(self.world.tasks) > before:
+            task = next(reversed(self.world.tasks.values()))
+            made = {"task_id": task.id, "external_id": task.external_id, "late": late_at is not None}
+            self._note({"kind": "committed", "n": visit.n, "monotonic": self.clock.monotonic(), **made})
+        return answer
+
+    def answered(self, visit: Visit, at: float, retry_after: str | None, *, sent: bool) -> None:
+        """Note how a visit ended; `at` (monotonic seconds) is before the first byte of its answer."""
+        told = {"status": visit.status, "retry_after": retry_after, "fault": visit.fault.kind if visit.fault else None}
+        self._note({"kind": "answered", "n": visit.n, "monotonic": at, **told, "sent": sent})
+
+    def lost(self, visit: Visit) -> None:
+        """Note that a visit ended without an answer."""
+        self.answered(visit, self.clock.monotonic(), None, sent=False)
 
     def depart(self, visit: Visit, answer: Answer) -> dict[str, str]:
         """Note the answer of a visit; gives the headers to send, those of the rate limit among them."""
@@ -140,7 +193,7 @@ class Service:
 
     def set_faults(self, rules: tuple[Fault, ...]) -> None:
         """Replace the fault rules; their counts start at 1 again."""
-        self.faults = FaultPlan(rules, self.world.identity.seed)
+        self.faults = FaultPlan(rules, self.world.identity.seed, self.world.scenario.faults_per_row)
 
     def change(self, changes: Mapping[str, Any]) -> None:
         """Change settings as they would stand in a scenario; raises ScenarioError and then changes nothing."""
@@ -150,7 +203,7 @@ class Service:
         limit_before, self.world.scenario = self.world.scenario.limit, scenario
         if scenario.limit != limit_before:
             self._set_limit()
-        if "faults" in changes:
+        if changes.keys() & {"faults", "faults_per_row"}:
             self.set_faults(scenario.faults)
         for spec in scenario.queues if "queues" in changes else ():
             self.world.put_queue(spec)
@@ -200,3 +253,17 @@ class Service:
             "audits": self.world.audit_count(task, now),
             "task": self.world.json(task, now),
         }
+
+
+def _named(visit: Visit) -> dict[str, Any]:
+    """A visit as the journal names it when it arrives."""
+    return {name: value for name, value in visit.json().items() if name not in ("arrived", "status")}
+
+
+def _external_id(body: bytes) -> str | None:
+    """The external ID that a body asks for, or None where it has none that can be read."""
+    try:
+        external_id = json.loads(body)["customAttributes"]["externalId"]
+    except (ValueError, RecursionError, KeyError, TypeError):
+        return None
+    return external_id if isinstance(external_id, str) else None

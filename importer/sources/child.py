@@ -17,18 +17,20 @@ import struct
 import sys
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from itertools import islice
 from typing import Any, BinaryIO
 
 import pydantic_core
 
 from importer.core.errors import FileRefused
+from importer.core.file_limits import FileLimits, beyond
 from importer.core.findings import Finding, finding
 from importer.core.rows import Row
 from importer.core.screen import ScreenTask, screened
 from importer.ports import ReadOptions
 from importer.sources import PRELOADS, SOURCES, Preload, Read
+from importer.sources.cage import bound, shut
 
 LENGTH = struct.Struct("<I")
 
@@ -52,6 +54,7 @@ class Task:
     memory_mb: int
     cpu_s: int
     screen: dict[str, Any] | None = None  # the fields of a ScreenTask
+    file_limits: dict[str, Any] = field(default_factory=dict)  # those of FileLimits that differ from its defaults
 
 
 def main(sources: Mapping[str, Read] = SOURCES, preloads: Mapping[str, Preload] = PRELOADS) -> int:
@@ -95,13 +98,22 @@ def _serve(file: BinaryIO, task: Task, send: Send, read: Read, preload: Preload 
         preload(file)
     pydantic_core.to_json([])  # it imports what it knows of types on its first use
     shut()
-    reading = read(file, ReadOptions(sheet=task.sheet))
+    limits = FileLimits(**task.file_limits)
+    reading = read(file, ReadOptions(sheet=task.sheet, file_limits=limits))
+    rows = reading.rows if limits.rows is None else _at_most(limits.rows, reading.rows)
     send(pydantic_core.to_json(["sheet", reading.sheet]))
     if task.screen is not None:
-        _send_screened(reading.rows, ScreenTask(**task.screen), send)
+        _send_screened(rows, ScreenTask(**task.screen), send)
     else:
-        _send_rows(reading.rows, send)
+        _send_rows(rows, send)
     send(pydantic_core.to_json(["end", reading.findings]))
+
+
+def _at_most(limit: int, rows: Iterator[Row]) -> Iterator[Row]:
+    """The first row, which most often is the header, and so many more. Raises FileRefused at the next one."""
+    yield from islice(rows, limit + 1)
+    if next(rows, None) is not None:
+        raise beyond(f"it has more than {limit:,} rows below the first", "rows")
 
 
 def _send_rows(rows: Iterator[Row], send: Send) -> None:
@@ -141,67 +153,12 @@ def _sender(descriptor: int) -> Send:
 
     def send(frame: bytes) -> None:
         if len(frame) > MAX_FRAME:
-            raise FileRefused(finding("F112", problem=f"a row has more than {MAX_FRAME // 2**20} MB"))
+            raise beyond(f"a row has more than {MAX_FRAME // 2**20} MiB")
         rest = memoryview(LENGTH.pack(len(frame)) + frame)
         while rest:
             rest = rest[os.write(descriptor, rest) :]
 
     return send
-
-
-# The limits. Each is taken where the system has it: Windows has none of them, macOS not that of memory.
-
-
-def bound(memory_mb: int, cpu_s: int) -> None:
-    """From now on: so much more memory than now, so much time of the processor, no file can grow, no core dump."""
-    with suppress(ImportError):
-        import resource
-
-        now = _address_space()
-        if now is not None:
-            _limit(resource.RLIMIT_AS, now + memory_mb * 2**20)
-        _limit(resource.RLIMIT_CPU, cpu_s, cpu_s + 1)  # were both alike, SIGKILL would come, and not tell its cause
-        _limit(resource.RLIMIT_FSIZE, 0)
-        _limit(resource.RLIMIT_CORE, 0)
-
-
-def shut() -> None:
-    """From now on: no file, socket or process can be opened or started, and no right be gained. Imports fail too."""
-    _give_up_rights()
-    with suppress(ImportError):
-        import resource
-
-        if sys.platform != "win32":
-            _limit(resource.RLIMIT_NPROC, 0)
-            _limit(resource.RLIMIT_NOFILE, 0)  # what is open stays open
-
-
-def _limit(which: int, soft: int, hard: int | None = None) -> None:
-    import resource
-
-    with suppress(ValueError, OSError):  # a lower hard limit holds already
-        resource.setrlimit(which, (soft, soft if hard is None else hard))
-
-
-def _address_space() -> int | None:
-    """Bytes that this process has mapped, or None where the system does not tell."""
-    try:
-        with open("/proc/self/statm", encoding="ascii") as statm:  # noqa: PTH123 - pathlib is not needed otherwise
-            return int(statm.read().split()[0]) * os.sysconf("SC_PAGE_SIZE")
-    except OSError:
-        return None
-
-
-def _give_up_rights() -> None:
-    """Linux: no set-uid program helps, and no other process of the same user may look into this one."""
-    if sys.platform != "linux":
-        return
-    import ctypes
-
-    no_new_privs, set_dumpable = 38, 4  # linux/prctl.h
-    prctl = ctypes.CDLL(None).prctl
-    prctl(no_new_privs, 1, 0, 0, 0)
-    prctl(set_dumpable, 0, 0, 0, 0)
 
 
 if __name__ == "__main__":

@@ -13,19 +13,14 @@ from operator import itemgetter
 from typing import BinaryIO, NamedTuple, Never
 
 from importer.core.errors import FileRefused
+from importer.core.file_limits import FileLimits, beyond
 from importer.core.findings import Finding, finding
 from importer.core.rows import Line, Row, Sheet
 from importer.ports import Reading, ReadOptions
 from importer.sources.sniff import bom
 
-MAX_CELL = 4 * 1024 * 1024
-"""Characters of one cell; Excel's own limit is 32,767."""
-
 MAX_LINE = 16 * 1024 * 1024
 """Characters between two line breaks."""
-
-MAX_COLUMNS = 16_384
-"""As in Excel."""
 
 SAMPLED = 200
 """So many records decide about the delimiter."""
@@ -86,7 +81,7 @@ def preload(file: BinaryIO) -> None:
             importlib.import_module(f"encodings.{module.name}")
 
 
-def read(file: BinaryIO, options: ReadOptions) -> Reading:  # noqa: ARG001 - a CSV file has no sheets to choose from
+def read(file: BinaryIO, options: ReadOptions) -> Reading:
     """Begins to read `file`, which must be seekable; the rows are streamed, and memory does not grow with their number.
 
     Passes over the whole file once before, so that no byte that does not fit the encoding is met half-way.
@@ -97,7 +92,7 @@ def read(file: BinaryIO, options: ReadOptions) -> Reading:  # noqa: ARG001 - a C
     if dialect.delimiter not in (None, ",") and not dialect.declared:
         findings.append(finding("F209", delimiter=_named(dialect.delimiter), records=dialect.records))
     reading = Reading(Sheet("csv", None, encoding, dialect.delimiter), iter(()), findings)
-    reading.rows = _Records(file, encoding, dialect, findings).rows()
+    reading.rows = _Records(file, encoding, dialect, findings, options.file_limits).rows()
     if has_nul:
         _refuse_nul(reading.rows)
     return reading
@@ -143,7 +138,7 @@ def _open_line(text: str, before: int) -> tuple[int, int]:
     last = max(text.rfind("\n"), text.rfind("\r")) if breaks else -1
     first = len(text) if last < 0 else min(at for at in (text.find("\n"), text.find("\r")) if at >= 0)
     if before + first > MAX_LINE:
-        raise FileRefused(finding("F112", problem=f"a line has more than {MAX_LINE:,} characters"))
+        raise beyond(f"a line has more than {MAX_LINE:,} characters")
     return (before + len(text) if last < 0 else len(text) - last - 1), breaks
 
 
@@ -240,7 +235,7 @@ def _dialect(head: str) -> _Dialect:
     best, score = _Dialect(None), (0.0, 0)
     for delimiter in ",;\t|":
         skips = re.search(rf'{re.escape(delimiter)} +"[^"\r\n{re.escape(delimiter)}]', head) is not None
-        widths = _widths(head, delimiter, skip_blanks=skips)
+        widths = _widths(head, delimiter, skip_blanks=skips) or _blank_widths(head, delimiter)
         if (found := _consistency(widths)) > score:
             best, score = _Dialect(delimiter, skips, records=len(widths)), found
     return best
@@ -252,12 +247,17 @@ def _declared(line: str) -> str | None:
     return match[1].replace("\\t", "\t") if match else None
 
 
+def _blank_widths(head: str, delimiter: str) -> list[int]:
+    """The same of records that are all blank: a table of delimiters alone is no table of one column."""
+    csv.field_size_limit(MAX_LINE)
+    return list(islice(map(len, csv.reader(io.StringIO(head, newline=""), delimiter=delimiter)), SAMPLED))
+
+
 def _widths(head: str, delimiter: str, *, skip_blanks: bool) -> list[int]:
     """Cells of the first records. One that the head may have cut through is left out where there are others."""
     reader = csv.reader(io.StringIO(head, newline=""), delimiter=delimiter, skipinitialspace=skip_blanks)
-    widths: list[int] = []
-    csv.field_size_limit(MAX_CELL)
-    widths.extend(islice((len(record) for record in reader if any(map(str.strip, record))), SAMPLED))
+    csv.field_size_limit(MAX_LINE)
+    widths = list(islice((len(record) for record in reader if any(map(str.strip, record))), SAMPLED))
     return widths[:-1] if 1 < len(widths) < SAMPLED and len(head) >= _HEAD // 4 else widths
 
 
@@ -282,15 +282,19 @@ def _named(delimiter: str | None) -> str:
 
 
 class _Records:
-    """The records of one file as rows. State: `_line`, records before this batch; `_at`, physical lines before it."""
+    """The records of one file as rows. State: `_line`, records before this batch; `_at`, physical lines before it; `_size` of the next."""
 
-    def __init__(self, file: BinaryIO, encoding: str, dialect: _Dialect, findings: list[Finding]) -> None:
+    def __init__(
+        self, file: BinaryIO, encoding: str, dialect: _Dialect, findings: list[Finding], limits: FileLimits
+    ) -> None:
         file.seek(0)
         text = io.TextIOWrapper(file, encoding, newline="")  # keeps line breaks in cells as they are
         self._line = 0
         self._at = int(dialect.declared and bool(text.readline()))
         self._skipped = self._at
-        csv.field_size_limit(MAX_CELL)
+        self._limits = limits
+        self._size = 1
+        csv.field_size_limit(MAX_LINE if limits.cell is None else limits.cell)
         delimiter = dialect.delimiter or _NO_DELIMITER
         lines = chain(text, [_END])
         self._reader = csv.reader(lines, delimiter=delimiter, skipinitialspace=dialect.skip_blanks, strict=False)
@@ -316,11 +320,13 @@ class _Records:
     def _next(self) -> list[list[str]]:
         batch: list[list[str]] = []
         try:
-            batch.extend(islice(self._reader, _BATCH))  # keeps the records before an error
+            batch.extend(islice(self._reader, self._size))  # keeps the records before an error
         except csv.Error as error:
             self._refuse(batch, error)
-        if batch and max(map(len, batch)) > MAX_COLUMNS:
-            raise FileRefused(finding("F112", problem=f"a row has more than {MAX_COLUMNS:,} columns"))
+        self._size = min(2 * self._size, _BATCH)  # small at first: 512 records of a million columns would not fit
+        columns = self._limits.columns
+        if batch and columns is not None and max(map(len, batch)) > columns:
+            raise beyond(f"a row has {max(map(len, batch)):,} columns, more than {columns:,}", "columns")
         return batch
 
     def _close(self, batch: list[list[str]]) -> None:
@@ -333,8 +339,8 @@ class _Records:
         begun = self._at + sum(1 + _breaks(record) for record in batch)
         if self._skipped + self._reader.line_num > begun + 1:  # one cell over many lines: hardly meant
             raise FileRefused(finding("F114", line=line)) from error
-        problem = f"a cell in line {line} has more than {MAX_CELL:,} characters"
-        raise FileRefused(finding("F112", problem=problem)) from error
+        problem = f"a cell in line {line} has more than {csv.field_size_limit():,} characters"
+        raise beyond(problem, "cell") from error
 
     def _numbered(self, batch: list[list[str]]) -> Iterable[Row]:
         first, at = self._line + 1, self._at

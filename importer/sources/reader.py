@@ -1,8 +1,9 @@
 """Opens a spreadsheet and has it read by a child process with limits. The parent looks at its first bytes and at frames, no more.
 
-What holds where: on Linux the kernel limits the child's memory, processor time, files, sockets and processes. On macOS
-memory is not limited, on Windows nothing is: there the child can only be ended, at the latest when it has been silent for too
-long; a crash harms no more than the one file on any of them. A process of root can lift its own limits again: do not run as root.
+What holds where: on Linux (x86-64 and ARM64) the kernel limits the child's memory and processor time and lets no file, socket, process
+or thread come to be, for root too. On other Linux machines and on macOS the same is asked of `setrlimit`, which root could lift again,
+and macOS does not limit memory; on Windows nothing is limited: there the child can only be ended, at the latest when it has been
+silent for too long. A crash harms no more than the one file on any of them. `cage` has the details.
 """
 
 import hashlib
@@ -26,6 +27,8 @@ from typing import IO, Any
 import pydantic_core
 
 from importer.core.errors import FileRefused
+from importer.core.file_limits import COMMAND_LINE
+from importer.core.file_limits import check as check_limit
 from importer.core.findings import CATALOGUE, VALUE_SHOWN, Finding, finding
 from importer.core.rows import Line, Mark, Row, Sheet
 from importer.ports import Reading, ReadOptions
@@ -82,11 +85,14 @@ def open_source(
     Opens the path once. `meanwhile` is called while the child starts. `limits` are those of `limits_for` by default. Raises FileRefused, on entering or while the rows are
     iterated: for what the file is, and when the child hits a limit or dies (F109).
     """
+    options = options or ReadOptions()
     with open_regular(path) as file:
+        size = os.fstat(file.fileno()).st_size
+        check_limit(size, options.file_limits.packed, "packed", "it has {found} bytes")
         format_ = sniff(file)
-        limits = limits or limits_for(format_, os.fstat(file.fileno()).st_size)
+        limits = limits or limits_for(format_, size)
         file.seek(0)
-        child = _Child(program, file, _task(format_, options or ReadOptions(), limits), limits)
+        child = _Child(program, file, _task(format_, options, limits), limits)
         try:
             meanwhile()
             yield child.reading()
@@ -148,6 +154,8 @@ def _task(format_: str, options: ReadOptions, limits: Limits) -> str:
     }
     if options.screen is not None:
         task["screen"] = asdict(options.screen)
+    if options.file_limits != COMMAND_LINE:
+        task["file_limits"] = asdict(options.file_limits)
     return pydantic_core.to_json(task).decode().replace("\0", "")
 
 

@@ -7,6 +7,7 @@ from collections.abc import Iterator
 from typing import BinaryIO, Never
 
 from importer.core.errors import FileRefused
+from importer.core.file_limits import beyond
 from importer.core.findings import finding
 
 HEAD = 64 * 1024
@@ -79,6 +80,8 @@ def sniff(file: BinaryIO) -> str:
         _refuse("F104", "a zip archive")
     if head.startswith(_OLE2):
         _ole(file)
+    if len(head) in (162, 165) and 0 < head[0] < 55 and b"\0" in head:
+        _refuse("F106", "a lock file of Office (~$…), which stands beside a workbook that is open")
     _magic(head)
     _text(head)
     return "csv"
@@ -153,7 +156,7 @@ def _limit_directory(file: BinaryIO) -> None:
     if length == 0xFFFFFFFF and zip64 >= 0:
         length = int.from_bytes(tail[zip64 + 40 : zip64 + 48], "little")
     if length > MAX_ZIP_DIRECTORY:
-        raise FileRefused(finding("F112", problem=f"its table of contents has {length:,} bytes"))
+        raise beyond(f"its table of contents has {length:,} bytes, more than {MAX_ZIP_DIRECTORY:,}")
 
 
 def _ole(file: BinaryIO) -> Never:

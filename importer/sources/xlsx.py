@@ -6,9 +6,12 @@ first. What is unusual is written anew in plain XML before the fast reader sees 
 """
 
 import codecs
-from collections.abc import Iterator
+from collections.abc import Callable, Iterable, Iterator
+from functools import cache
 from typing import BinaryIO, cast
 
+from importer.core.errors import FileRefused
+from importer.core.file_limits import FileLimits
 from importer.core.findings import Finding, finding, listed
 from importer.core.rows import Row, Sheet, cell_address
 from importer.ports import Reading, ReadOptions
@@ -16,9 +19,12 @@ from importer.sources.xlsx_book import Book, BookSheet, choose, comments_of, has
 from importer.sources.xlsx_package import Package, damaged
 from importer.sources.xlsx_plain import plain_sheet, plain_workbook
 from importer.sources.xlsx_rows import SheetRows, Values
-from importer.sources.xlsx_scan import Detail, NeedsCare, check_box, check_strings, scan
+from importer.sources.xlsx_scan import Detail, NeedsCare, check_box, check_strings, leap_days, scan
 from importer.sources.xlsx_styles import Shape, shapes_of
-from importer.sources.xlsx_xml import walk
+from importer.sources.xlsx_xml import refuse_dtd
+
+XML_NAMES = (".xml", ".rels", ".vml")
+ABOVE_ROOT = 4096  # bytes read at a time above a root element, which mostly begins within the first hundred
 
 ENCODINGS = ("ascii", "cp437", "cp1252", "iso8859-1", "utf-8", "utf-8-sig", "utf-16", "utf-16-le", "utf-16-be")
 
@@ -37,15 +43,16 @@ def read(file: BinaryIO, options: ReadOptions) -> Reading:
     The sheet is held in memory: about 30 bytes for each place between A1 and the last value, and its texts once. Raises
     FileRefused: F105, F107, F108, F109, F110, F112, F113; all of them before the first row.
     """
-    package = Package(file)
+    limits = options.file_limits
+    package = Package(file, limits)
     _refuse_dtd(package)
     book = open_book(package)
     sheet = choose(book, options.sheet)
     shapes = shapes_of(package, book.styles)
-    values, detail = _load(file, package, book, sheet, shapes)
+    values, detail, blocks = _load(file, package, book, sheet, shapes, limits)
     findings = [*_of_book(package, book, sheet), *_of_sheet(sheet, detail, comments_of(package, sheet))]
     others = tuple(each.name for each in book.sheets if each is not sheet)
-    rows = SheetRows(values, detail, sheet.name)
+    rows = SheetRows(values, detail, sheet.name, limits, cache(lambda: leap_days(blocks())))
     return Reading(Sheet("xlsx", sheet.name, others=others), _with_findings(rows, findings), findings)
 
 
@@ -55,32 +62,46 @@ def _with_findings(rows: SheetRows, findings: list[Finding]) -> Iterator[Row]:
 
 
 def _refuse_dtd(package: Package) -> None:
-    # The fast reader reads this part too; the others are walked or searched on their way.
-    if "[Content_Types].xml" in package:
-        walk([package.content("[Content_Types].xml")], lambda _name, _attributes: None)
+    """Looks above the root element of every part that is XML, also of those that are never read. A drawing in media/ may have one."""
+    for name in package.names():
+        if name.endswith(XML_NAMES):
+            try:
+                refuse_dtd(package.blocks(name, ABOVE_ROOT))
+            except FileRefused as refused:
+                if refused.finding.code != "F107":  # a part that is damaged is told if it turns out to be needed
+                    raise
+
+
+_Loaded = tuple[Values, Detail, Callable[[], Iterable[bytes]]]
+"""The sheet's values, what they do not tell, and its XML once more."""
 
 
 def _load(
-    file: BinaryIO, package: Package, book: Book, sheet: BookSheet, shapes: dict[int, Shape]
-) -> tuple[Values, Detail]:
+    file: BinaryIO,
+    package: Package,
+    book: Book,
+    sheet: BookSheet,
+    shapes: dict[int, Shape],
+    limits: FileLimits,
+) -> _Loaded:
     try:
         if book.strings is not None:
             check_strings(package.blocks(book.strings))
-        detail = scan(package.blocks(sheet.part), shapes)
+        detail = scan(package.blocks(sheet.part), shapes, limits)
         check_box(detail, package.blocks(sheet.part))
-        return _values(file, sheet), detail
+        return _values(file, sheet), detail, lambda: package.blocks(sheet.part)
     except (NeedsCare, _FastReaderFailed):
         content = plain_sheet(package, book, sheet)
-    return _load_plain(package, book, sheet, shapes, content)
+    return _load_plain(package, book, sheet, shapes, content, limits)
 
 
 def _load_plain(
-    package: Package, book: Book, sheet: BookSheet, shapes: dict[int, Shape], content: bytes
-) -> tuple[Values, Detail]:
+    package: Package, book: Book, sheet: BookSheet, shapes: dict[int, Shape], content: bytes, limits: FileLimits
+) -> _Loaded:
     try:
-        detail = scan([content], shapes, written_anew=True)
+        detail = scan([content], shapes, limits, written_anew=True)
         check_box(detail, [content])
-        return _values(plain_workbook(package, book, sheet, content), sheet), detail
+        return _values(plain_workbook(package, book, sheet, content), sheet), detail, lambda: [content]
     except (NeedsCare, _FastReaderFailed) as error:
         raise damaged("its sheet cannot be understood") from error
 

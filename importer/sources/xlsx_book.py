@@ -6,8 +6,9 @@ from contextlib import suppress
 from dataclasses import dataclass
 
 from importer.core.errors import FileRefused
+from importer.core.file_limits import MIB
 from importer.core.findings import finding, listed
-from importer.sources.xlsx_package import MIB, Package, damaged
+from importer.sources.xlsx_package import Package, damaged
 from importer.sources.xlsx_xml import Attributes, walk
 
 LOOKED_FOR_ROWS = 4 * MIB

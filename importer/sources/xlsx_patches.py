@@ -3,7 +3,7 @@
 from array import array
 from dataclasses import dataclass
 
-from importer.sources.xlsx_package import beyond
+from importer.core.file_limits import beyond
 from importer.sources.xlsx_styles import Shape
 
 MOST_KINDS = 65_000

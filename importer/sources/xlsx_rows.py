@@ -1,8 +1,10 @@
 """SheetRows: the rows of a sheet as a stream of texts, and what is known of them only at the end."""
 
-from collections.abc import Iterable, Iterator
+import sys
+from collections.abc import Callable, Iterable, Iterator
 from typing import Protocol
 
+from importer.core.file_limits import FileLimits, check
 from importer.core.findings import Finding, finding, listed
 from importer.core.rows import Line, Mark, Row, column_letter
 from importer.sources.xlsx_patches import Patch
@@ -11,6 +13,12 @@ from importer.sources.xlsx_text import MOST_EXACT, Value, is_long, is_whole, sha
 
 LINES_MARKED = 1000
 """Whole numbers are marked V206 in so many lines with values: enough to tell what an ID column holds, at no cost."""
+
+
+LAST_OF_FEBRUARY, LEAP_DAY = "1900-02-28", "1900-02-29"
+
+LeapDays = Callable[[], set[tuple[int, int]]]
+"""Line and column of the cells that hold 29 February 1900. It takes a pass over the sheet, so it is asked only where one may be."""
 
 
 class Values(Protocol):
@@ -28,7 +36,7 @@ class SheetRows:
     Mutable: what was seen so far of blank lines, hidden lines and hidden columns, and the number of lines with values.
     """
 
-    def __init__(self, values: Values, detail: Detail, name: str) -> None:
+    def __init__(self, values: Values, detail: Detail, name: str, limits: FileLimits, leap_days: LeapDays) -> None:
         self._values = values
         self._detail = detail
         self._name = name
@@ -38,6 +46,10 @@ class SheetRows:
         self._hiding = bool(detail.hidden_lines or detail.hidden_columns)
         self._lines = 0
         self._long = False
+        self._leap_days = leap_days
+        self._late_february = False
+        self._columns = sys.maxsize if limits.columns is None else limits.columns
+        self._cell = sys.maxsize if limits.cell is None else limits.cell
 
     def __iter__(self) -> Iterator[Row]:
         patches = self._detail.patches
@@ -46,9 +58,14 @@ class SheetRows:
         for line, values in enumerate(self._values.iter_rows(), 1):
             texts = [value if type(value) is str else self._text(value) for value in values]
             found = patches.of(line) if patches else []
-            if not found and not "".join(texts).strip():
+            if self._late_february:
+                self._mend_february(line, offset, texts)
+            whole = "".join(texts)
+            if not found and not whole.strip():
                 waiting += 1
                 continue
+            if len(whole) > self._cell or len(texts) + offset > self._columns:
+                self._check(line, offset, texts)
             self._blank, waiting = self._blank + waiting, 0
             if found or offset or self._hiding or self._long or self._lines < LINES_MARKED:
                 yield self._row(line, offset, values, texts, found)
@@ -69,13 +86,30 @@ class SheetRows:
             found.append(finding("F211", sheet=self._name, count=len(self._hidden_columns), columns=columns))
         return found
 
+    def _check(self, line: int, offset: int, texts: list[str]) -> None:
+        """Raises FileRefused where the row has too many columns, or one of its cells too many characters."""
+        used = max((column for column, text in enumerate(texts, offset + 1) if text.strip()), default=0)
+        check(used, self._columns, "columns", f"line {line} has {{found}} columns")
+        check(max(map(len, texts)), self._cell, "cell", f"a cell in line {line} has {{found}} characters")
+
     def _text(self, value: Value) -> str:
         if type(value) is float:
             if value >= MOST_EXACT or value <= -MOST_EXACT:
                 self._long = True
             elif value.is_integer():
                 return str(int(value))
-        return text_of(value)
+        text = text_of(value)
+        if text.startswith(LAST_OF_FEBRUARY):
+            self._late_february = True
+        return text
+
+    def _mend_february(self, line: int, offset: int, texts: list[str]) -> None:
+        """The fast reader gives the same date for 28 and 29 February 1900; spreadsheets have both."""
+        self._late_february = False
+        days = self._leap_days()
+        for column, text in enumerate(texts):
+            if text.startswith(LAST_OF_FEBRUARY) and (line, column + offset) in days:
+                texts[column] = LEAP_DAY + text[len(LEAP_DAY) :]
 
     def _row(
         self, line: int, offset: int, values: list[Value], texts: list[str], found: list[tuple[int, Patch]]

@@ -4,7 +4,7 @@ import re
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 
-from importer.sources.xlsx_package import MIB, beyond
+from importer.core.file_limits import COMMAND_LINE, MIB, FileLimits, beyond, check
 from importer.sources.xlsx_patches import Patch, Patches
 from importer.sources.xlsx_styles import Shape
 
@@ -31,6 +31,9 @@ FAR = re.compile(rb'<c r="[A-Za-z](?:[A-Za-z]|\d{7})')
 """A cell beyond column Z or line 999,999. Where there is none, the last cell tells how far the sheet goes."""
 CELL_PLACES = re.compile(rb'<c (?:[^<>]*?\s)?r="([A-Za-z]{1,3})(\d{1,7})"')
 VALUED = re.compile(rb'<c (?:[^<>]*?\s)?r="([A-Za-z]{1,3})(\d{1,7})"(?:[^<>]*[^/<>])?>\s*<[vif]')
+SIXTY = re.compile(
+    rb'<c (?:[^<>]*?\s)?r="([A-Za-z]{1,3})(\d{1,7})"[^<>]*>\s*(?:<f[^<>]*/>|<f[^<>]*>[^<]*</f>)?\s*<v>60(?:\.\d*)?</v>'
+)
 BLANK_FIRST = re.compile(rb"<t>\s")
 BLANK_LAST = re.compile(rb"<t>[^<]*\s</t>")
 CONTENT = rb"([^<>]*)>\s*(?:(<f)(?:[^<>]*/>|[^<>]*>[^<]*</f>)\s*)?(?:<v(?:/>|[^<>]*>([^<]*)</v>))?"
@@ -55,7 +58,13 @@ class Detail:
     cells: int = 0
 
 
-def scan(blocks: Iterable[bytes], shapes: dict[int, Shape], *, written_anew: bool = False) -> Detail:
+def scan(
+    blocks: Iterable[bytes],
+    shapes: dict[int, Shape],
+    limits: FileLimits = COMMAND_LINE,
+    *,
+    written_anew: bool = False,
+) -> Detail:
     """Reads a sheet's XML once. Raises NeedsCare, or FileRefused beyond a limit.
 
     A sheet without cells needs care too, its cells may be hard to find; unless it was `written_anew`.
@@ -68,6 +77,7 @@ def scan(blocks: Iterable[bytes], shapes: dict[int, Shape], *, written_anew: boo
         _check_plain(piece)
         _measure(piece, detail)
         _note_rows(piece, detail)
+        check(len(detail.merged), limits.merges, "merges", "it has at least {found} merged areas")
         if shapes or b"<f" in piece or b't="e"' in piece:
             _note_cells(piece, interesting, shapes, detail)
     if not detail.cells and not written_anew:
@@ -91,12 +101,23 @@ def check_box(detail: Detail, blocks: Iterable[bytes]) -> None:
         return
     lines = columns = cells = 0
     for piece in whole(blocks, SHEET_CUTS):
+        if not any(sign in piece for sign in (b"<v", b"<i", b"<f")):
+            continue  # a search for bytes costs a hundredth; formatted blanks fill most of a sheet that comes here
         places = VALUED.findall(piece)
         cells += len(places)
         columns = max([columns, *(column_number(letters) + 1 for letters in {letters for letters, _ in places})])
         lines = max([lines, *(int(line) for line in {line for _, line in places})])
     if lines * columns > MOST_BOX and cells * MOST_THINNED < lines * columns:
         raise beyond(f"its {cells:,} cells are spread over {lines:,} rows and {columns:,} columns")
+
+
+def leap_days(blocks: Iterable[bytes]) -> set[tuple[int, int]]:
+    """Line and column of the cells with the day 60: 29 February 1900, which only spreadsheets have."""
+    found: set[tuple[int, int]] = set()
+    for piece in whole(blocks, SHEET_CUTS):
+        if b"<v>60" in piece:
+            found |= {(int(line), column_number(letters)) for letters, line in SIXTY.findall(piece)}
+    return found
 
 
 def column_number(letters: bytes) -> int:

@@ -3,10 +3,13 @@
 import re
 from dataclasses import dataclass
 
+from importer.core.file_limits import beyond
 from importer.sources.xlsx_package import Package
 from importer.sources.xlsx_xml import Attributes, walk
 
 BUILT_IN_PERCENT = {9: "0%", 10: "0.00%"}
+MOST_STYLES = 200_000
+"""Excel has at most 65,490."""
 LITERAL = re.compile(r'"([^"]*)"|\\(.)|([-/ .:()+])|(0)')
 LOCALE = re.compile(r"\[\$-[0-9A-Fa-f]+\]")
 PERCENT = re.compile(r"[#0,]*0(?:\.[0#]+)?%")
@@ -42,7 +45,7 @@ class Shape:
 
 
 def shapes_of(package: Package, part: str | None) -> dict[int, Shape]:
-    """The styles (indexes into cellXfs) whose format is a Shape. Raises FileRefused when the part is broken."""
+    """The styles (indexes into cellXfs) whose format is a Shape. Raises FileRefused when the part is broken or has too many."""
     if part is None:
         return {}
     formats: dict[int, str] = dict(BUILT_IN_PERCENT)
@@ -57,6 +60,8 @@ def shapes_of(package: Package, part: str | None) -> dict[int, Shape]:
             inside = True
         elif name == "xf" and inside:
             styles.append(_number(attributes.get("numFmtId")))
+            if len(styles) > MOST_STYLES:
+                raise beyond(f"it has more than {MOST_STYLES:,} cell styles")
 
     def end(name: str) -> None:
         nonlocal inside

@@ -1,6 +1,7 @@
 """Walk: an XML part read event by event, for the parts that a search for bytes cannot read. Refuses every DTD."""
 
 from collections.abc import Callable, Iterable
+from contextlib import suppress
 from xml.parsers import expat
 
 from importer.core.errors import FileRefused
@@ -32,6 +33,19 @@ def walk(
         parser.Parse(b"", True)
     except (expat.ExpatError, LookupError, ValueError) as error:
         raise damaged("one of its parts is not well-formed XML") from error
+
+
+def refuse_dtd(blocks: Iterable[bytes]) -> None:
+    """Raises FileRefused where a DTD stands above the root element, no byte below which is read. Bad XML is none of its business."""
+    parser = expat.ParserCreate()
+    parser.StartDoctypeDeclHandler = _refuse_dtd
+    begun: list[str] = []
+    parser.StartElementHandler = lambda name, _: begun.append(name)
+    with suppress(expat.ExpatError, LookupError, ValueError):
+        for block in blocks:
+            parser.Parse(block, False)
+            if begun:
+                return
 
 
 def local(name: str) -> str:

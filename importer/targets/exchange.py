@@ -148,7 +148,8 @@ class Exchange:
                 continue
             if isinstance(reply, Reply) and _is_final(reply):
                 self._unread = 0
-                self.budget.succeeded(paid)
+                if paid:  # a read that succeeds at once says nothing of whether rows can be created
+                    self.budget.succeeded(paid)
                 return reply
             failures += 1
             self._unread += 1

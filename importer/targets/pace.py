@@ -6,6 +6,7 @@ counted each of those before its answer arrived, so no delay can put one call to
 """
 
 import asyncio
+import logging
 import os
 import random
 import sqlite3
@@ -17,9 +18,11 @@ from pathlib import Path
 
 from aiolimiter import AsyncLimiter
 
-from importer.core.errors import LongWait
+from importer.core.errors import LedgerError, LongWait
 from importer.folders import private_folder
 from importer.ports import Clock
+
+log = logging.getLogger(__name__)
 
 BURST = 4
 LOST_AFTER_S = 120.0
@@ -77,11 +80,19 @@ class CallLog:
 
     def __init__(self, path: Path, client: str, rate: Rate, boot: str = "", processes: Processes | None = None) -> None:
         self._processes = processes or Processes()
+        self._path = path
         self._client = client
         self._rate = rate
         self._boot = boot
         self._unclean = False
-        private_folder(path.parent)
+        self._shut_until = 0.0  # a gate that holds even where the file could not be told of it
+        try:
+            private_folder(path.parent)
+            self._begin(path)
+        except (OSError, sqlite3.Error) as problem:
+            raise self._unusable(problem) from problem
+
+    def _begin(self, path: Path) -> None:
         try:
             self._connection = self._open(path)
         except sqlite3.OperationalError:
@@ -91,10 +102,17 @@ class CallLog:
                 each.unlink(missing_ok=True)
             self._connection = self._open(path)
             self._unclean = True
-        if boot:
-            known = self._connection.execute("SELECT boot FROM boots WHERE client = ?", (client,)).fetchone()
-            self._unclean = self._unclean or (known is not None and known[0] != boot)
-            self._connection.execute("INSERT OR REPLACE INTO boots VALUES (?, ?)", (client, boot))
+        if self._boot:
+            known = self._connection.execute("SELECT boot FROM boots WHERE client = ?", (self._client,)).fetchone()
+            self._unclean = self._unclean or (known is not None and known[0] != self._boot)
+            self._connection.execute("INSERT OR REPLACE INTO boots VALUES (?, ?)", (self._client, self._boot))
+
+    def _unusable(self, problem: sqlite3.Error | OSError) -> LedgerError:
+        return LedgerError(
+            f"The record of calls {self._path} cannot be kept: {problem}.",
+            "Nothing more is sent, for the cap could not be kept. Check the disk, its space and the limit of open files"
+            " (ulimit -n), then run importer resume.",
+        )
 
     @staticmethod
     def _open(path: Path) -> sqlite3.Connection:
@@ -116,7 +134,17 @@ class CallLog:
         self._connection.close()
 
     def admit(self, now: float) -> tuple[int, float]:
-        """The number of an admitted call and 0; or 0 and the seconds to wait before asking again."""
+        """The number of an admitted call and 0; or 0 and the seconds to wait before asking again.
+
+        Raises LedgerError where the call cannot be recorded. Nothing else here does: what is told after a call must
+        not take its answer away.
+        """
+        try:
+            return self._admitted(now)
+        except sqlite3.Error as problem:
+            raise self._unusable(problem) from problem
+
+    def _admitted(self, now: float) -> tuple[int, float]:
         self._connection.execute("BEGIN IMMEDIATE")
         try:
             self._fill(now)
@@ -179,11 +207,11 @@ class CallLog:
 
     def ended(self, number: int, now: float) -> None:
         """The call was answered, or given up."""
-        self._connection.execute("UPDATE calls SET ended = ? WHERE id = ?", (now, number))
+        self._note("UPDATE calls SET ended = ? WHERE id = ?", (now, number))
 
     def unused(self, number: int) -> None:
         """The call was never made."""
-        self._connection.execute("DELETE FROM calls WHERE id = ?", (number,))
+        self._note("DELETE FROM calls WHERE id = ?", (number,))
 
     def counted(self) -> int:
         """How many calls of ours count in this window."""
@@ -192,14 +220,22 @@ class CallLog:
     def gate(self) -> float:
         """Nobody calls before this moment."""
         gate = self._connection.execute("SELECT until FROM gates WHERE client = ?", (self._client,)).fetchone()
-        return float(gate[0]) if gate else 0.0
+        return max(float(gate[0]) if gate else 0.0, self._shut_until)
 
     def shut(self, until: float) -> None:
         """Nobody calls before this moment, at the least."""
-        self._connection.execute(
+        self._shut_until = max(self._shut_until, until)
+        self._note(
             "INSERT INTO gates VALUES (?, ?) ON CONFLICT (client) DO UPDATE SET until = max(until, excluded.until)",
             (self._client, until),
         )
+
+    def _note(self, statement: str, values: tuple[object, ...]) -> None:
+        """Records what has happened already. Where it cannot be, the call counts as one in flight, and no next one is admitted."""
+        try:
+            self._connection.execute(statement, values)
+        except sqlite3.Error as problem:
+            log.warning("pace not recorded", extra={"problem": str(problem)})
 
 
 class SharedPace:

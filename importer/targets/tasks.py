@@ -134,7 +134,8 @@ class TasksTarget:
         return TaskFact(task_id, external_id, self.content(task), str(task.get("state") or ""))
 
     async def create(self, payload: str, external_id: str, claim: Callable[[], Awaitable[bool]]) -> Answer | None:
-        plain = external_id.isascii() and external_id.isprintable() and "%" not in external_id
+        bare = external_id.strip() == external_id  # a header loses white space around it
+        plain = bare and external_id.isascii() and external_id.isprintable() and "%" not in external_id
         key = external_id if plain else quote(external_id)
         reply = await self._exchange.post("/api/v2/tasks", payload, {"Idempotency-Key": key}, claim)
         return _answer(reply) if isinstance(reply, Reply) else reply
@@ -153,7 +154,7 @@ class TasksTarget:
         if missing and len(missing) == len(task_ids) <= 3:
             # The search index may have lost sight of a few; the task itself can still be asked for.
             for task_id in missing:
-                reply = await self._exchange.get(f"/api/v2/tasks/{quote(task_id, safe='')}", needs="task:view")
+                reply = await self._exchange.get(f"/api/v2/tasks/{_segment(task_id)}", needs="task:view")
                 if reply.status == 200 and isinstance(reply.body, dict) and isinstance(reply.body.get("state"), str):
                     states[task_id] = reply.body["state"]
         return states
@@ -227,6 +228,11 @@ def _queries(field: str, values: Sequence[str]) -> Iterator[str]:
         size += len(term) + len("%20or%20")
     if terms:
         yield "%20or%20".join(terms)
+
+
+def _segment(text: str) -> str:
+    """One segment of a path. A dot or two would be a way up, however they are encoded: a server gets them as no task's ID."""
+    return "%20" + text if text in (".", "..") else quote(text, safe="", errors="replace")
 
 
 def _object(reply: Reply, what: str) -> dict[str, Any]:

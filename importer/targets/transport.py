@@ -5,6 +5,7 @@ import json
 import ssl
 from collections.abc import Mapping
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any, Protocol
 
 import aiohttp
@@ -86,6 +87,21 @@ class Transport(Protocol):
         ...
 
 
+def trusting(ca_file: Path | None = None) -> ssl.SSLContext:
+    """Certificates and host names are verified, always; TLS 1.2 at least. With `ca_file`, its authorities alone are trusted.
+
+    Not `ssl.create_default_context`: that one writes the session's keys into a file where SSLKEYLOGFILE is set. Raises
+    OSError (SSLError is one) for a file that cannot be read or holds no certificate.
+    """
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)  # verifies certificate and name
+    context.minimum_version = ssl.TLSVersion.TLSv1_2
+    if ca_file is None:
+        context.load_default_certs()
+    else:
+        context.load_verify_locations(cafile=ca_file)
+    return context
+
+
 class HttpTransport:
     """See Transport. The mutable state is the session, opened by the first request."""
 
@@ -104,7 +120,11 @@ class HttpTransport:
             async with asyncio.timeout(self._timeouts.total_s + self._timeouts.connect_s):
                 return await self._sent(request)
         except aiohttp.ClientSSLError as problem:
-            raise TargetDown(f"The server's certificate is not trusted: {problem}.", "Check the host.") from problem
+            raise TargetDown(
+                f"There is no trusted connection to {request.url.host}, so nothing was sent: {_words(problem)}.",
+                "Check the host and this machine's clock; for an authority of your own set IMPORTER_CA_FILE. "
+                "importer resume carries on.",
+            ) from problem
         except (aiohttp.ClientConnectorError, aiohttp.ConnectionTimeoutError) as problem:
             return NotDone(f"no connection to {request.url.host}: {_words(problem)}")
         except (aiohttp.ClientError, TimeoutError, OSError, ValueError) as problem:

@@ -2,7 +2,7 @@
 
 import tempfile
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, BinaryIO, NamedTuple
@@ -131,14 +131,26 @@ class Book:
         self._workbook.define_name(name, area)
 
     def close(self) -> None:
-        """Puts the workbook together."""
-        self._workbook.close()
+        """Puts the workbook together. Raises OSError where the system refuses."""
+        from xlsxwriter.exceptions import FileCreateError
+
+        try:
+            self._workbook.close()
+        except FileCreateError as problem:
+            raise _system_error(problem) from problem
 
     def abandon(self) -> None:
         """Lets go of the temporary files of a workbook that is not to be."""
         self._workbook.fileclosed = True
         for sheet in self._workbook.worksheets():
-            sheet._opt_close()
+            with suppress(OSError):  # what could not be written cannot be flushed either
+                sheet._opt_close()
+
+
+def _system_error(problem: Exception) -> OSError:
+    """XlsxWriter wraps the system's error in one of its own."""
+    inner = problem.args[0] if problem.args else None
+    return inner if isinstance(inner, OSError) else OSError(str(problem))
 
 
 def _workbook(file: BinaryIO, folder: str) -> Any:

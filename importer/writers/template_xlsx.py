@@ -8,6 +8,7 @@ from typing import Any
 from importer.core.columns import COLUMNS, Column
 from importer.core.limits import Limits
 from importer.core.rows import column_letter
+from importer.writers import formulas
 from importer.writers.book import Book, Facts, Page, book
 from importer.writers.text import label
 
@@ -98,7 +99,7 @@ def _id_rule(each: _Column, limits: Limits) -> dict[str, Any]:
     cell, area = f"{each.letter}2", f"${each.letter}$2:${each.letter}${ROWS_PREPARED + 1}"
     return {
         "validate": "custom",
-        "value": f"=AND(LEN({cell})<={limits.external_id},COUNTIF({area},{cell})=1)",
+        "value": formulas.once(cell, area, limits.external_id),
         "error_type": "warning",
         "error_title": "External ID",
         "error_message": f"Each ID stands once in the sheet and has at most {limits.external_id} characters.",
@@ -110,7 +111,7 @@ def _queue_rule(queues: Sequence[str]) -> dict[str, Any] | None:
         return None
     message = "This queue is not in the list of this template. Keep it if it is new, or if it is a queue's ID."
     return {
-        "validate": "list", "source": "=lk_queues", "error_type": "warning", "error_title": "Queue",
+        "validate": "list", "source": formulas.QUEUES, "error_type": "warning", "error_title": "Queue",
         "error_message": message,
     }  # fmt: skip
 
@@ -125,7 +126,7 @@ def _priority_rule(limits: Limits) -> dict[str, Any]:
 
 def _type_rule(limits: Limits) -> dict[str, Any]:
     return {
-        "validate": "list", "source": "=lk_types", "error_type": "stop", "error_title": "Type",
+        "validate": "list", "source": formulas.TYPES, "error_type": "stop", "error_title": "Type",
         "error_message": f"One of: {', '.join(limits.types)}; or blank."[:PROMPT_MOST],
     }  # fmt: skip
 

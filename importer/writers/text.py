@@ -3,6 +3,8 @@
 import re
 import unicodedata
 
+from importer.core.unseen import UNSEEN, UNSEEN_CHARACTERS
+
 CELL_MOST = 32_767
 """Excel's limit of a cell, in UTF-16 units."""
 
@@ -10,9 +12,10 @@ CUT = " … (cut: a cell holds 32,767 characters)"
 
 _BREAKS = re.compile(r"\r\n?")
 _FATAL = re.compile("[\x00-\x08\x0b\x0c\x0e-\x1f\x7f\ud800-\udfff\ufffe\uffff]")
-_UNSEEN = re.compile("[\x80-\x9f\u00ad\u061c\u200b-\u200f\u2028-\u202e\u2060-\u2069\ufeff]")
+_LEAD = re.compile(f"[\\s\"'‘’“”{UNSEEN_CHARACTERS}]*")
+"""What a spreadsheet program may skip before it sees a formula."""
 _PLAIN_NUMBER = re.compile(r"[+-]?[0-9]+(?:[.,][0-9]+)*%?")
-_FORMULA = frozenset("=+-@|\t\r\n")
+_FORMULA = frozenset("=+-@|")
 
 
 def visible(text: str) -> str:
@@ -30,14 +33,14 @@ def visible(text: str) -> str:
 
 def label(text: str, most: int = 1000) -> str:
     """A text on one line among our own words: what hides or turns the reading direction is shown by its number."""
-    line = _UNSEEN.sub(lambda match: f"<U+{ord(match[0]):04X}>", visible(text).replace("\n", " ").replace("\t", " "))
+    line = UNSEEN.sub(lambda match: f"<U+{ord(match[0]):04X}>", visible(text).replace("\n", " ").replace("\t", " "))
     return line if len(line) <= most else line[: most - 1] + "…"
 
 
 def csv_cell(text: str) -> str:
     """A text that a spreadsheet program opening the CSV file does not calculate: `'` goes before it.
 
-    A plain number stays. What looks blank before the sign does not save it, and a full-width sign counts as one.
+    A plain number stays. Who reads the file for its texts takes one `'` away where what follows would have got one. What looks blank before the sign does not save it, and a full-width sign counts as one.
     """
     text = visible(text)
     if not text[:1].isalnum() and _starts_formula(text) and not _PLAIN_NUMBER.fullmatch(text):
@@ -46,12 +49,15 @@ def csv_cell(text: str) -> str:
 
 
 def _starts_formula(text: str) -> bool:
-    if not text:
-        return False
-    if text[0] in _FORMULA:
+    """Also where a tab or a line break comes first: what a program makes of those is its own affair.
+
+    Apostrophes before it change nothing, so that taking one away gives the original back.
+    """
+    if text.lstrip("'")[:1] in ("\t", "\n"):
         return True
-    start = _UNSEEN.sub("", text[:64]).lstrip("\"' \u00a0\u3000")
-    return bool(start) and unicodedata.normalize("NFKC", start[0])[:1] in _FORMULA
+    lead = _LEAD.match(text)
+    sign = text[lead.end() : lead.end() + 1] if lead is not None else ""
+    return unicodedata.normalize("NFKC", sign)[:1] in _FORMULA
 
 
 def _picture(match: re.Match[str]) -> str:

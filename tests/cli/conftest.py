@@ -34,6 +34,7 @@ class Shell:
 
     folder: Path
     environment: dict[str, str] = field(default_factory=dict)
+    umask: int = 0o022
 
     def __call__(self, *arguments: str | Path, stdin: str = "") -> Ended:
         plain = {name: value for name, value in os.environ.items() if not name.startswith(("GENESYS", "IMPORTER"))}
@@ -41,7 +42,7 @@ class Shell:
         state = {"IMPORTER_STATE_DIR": str(self.folder / "state")}
         ended = subprocess.run(
             command, cwd=self.folder, env={**plain, **state, **self.environment}, input=stdin, capture_output=True,
-            text=True, timeout=TIMEOUT_S, check=False,
+            text=True, timeout=TIMEOUT_S, check=False, umask=self.umask,
         )  # fmt: skip
         return Ended(ended.returncode, ended.stdout, ended.stderr)
 

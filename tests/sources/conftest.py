@@ -88,10 +88,12 @@ def program(tmp_path: Path) -> Callable[[str], Program]:
 
 
 _HEAD = """
-import ctypes, os, socket, sys
+import ctypes, encodings.ascii, os, pydantic_core, resource, socket, struct, sys
 from importer.core.rows import Row, Sheet
 from importer.ports import Reading
 from importer.sources import child
+
+pydantic_core.to_json([])  # imports what it needs: a source that becomes nobody may not be able to later
 
 def rows_of(*texts):
     return Reading(Sheet("csv", None), iter([Row(n, [text]) for n, text in enumerate(texts, 1)]))

@@ -242,7 +242,7 @@ def test_processor_time_is_limited(table: Path, program: Make) -> None:
 @linux_only
 def test_silence_is_limited(table: Path, program: Make) -> None:
     """A source that waits for ever, using no time of the processor, is ended too."""
-    idler = program("import signal\ndef read(file, options):\n    signal.pause()\n")
+    idler = program("import time\ndef read(file, options):\n    time.sleep(600)\n")
     assert "silent for more than 0.5 s" in problem(table, idler, Limits(silence_s=0.5))
     assert children() == []
 
@@ -310,19 +310,6 @@ def test_child_opens_nothing_by_way_of_libc(table: Path, program: Make) -> None:
             return rows_of(str(libc.open(b"/etc/passwd", 0)), str(libc.socket(2, 1, 0)), str(libc.memfd_create(b"x", 0)))
         """)
     assert [row.cells[0] for row in read(table, nosy)] == ["-1", "-1", "-1"]
-
-
-@linux_only
-def test_child_is_bounded_in_the_ways_that_are_promised(table: Path, program: Make) -> None:
-    """No file may grow, no core be dumped, no right be gained, no process of the user look in."""
-    curious = program("""
-        import resource
-        def read(file, options):
-            prctl = ctypes.CDLL(None).prctl
-            sizes = [resource.getrlimit(each) for each in (resource.RLIMIT_FSIZE, resource.RLIMIT_CORE, resource.RLIMIT_NOFILE)]
-            return rows_of(str(sizes), str(prctl(39, 0, 0, 0, 0)), str(prctl(3, 0, 0, 0, 0)))
-        """)
-    assert [row.cells[0] for row in read(table, curious)] == ["[(0, 0), (0, 0), (0, 0)]", "1", "0"]
 
 
 def test_child_has_no_environment(table: Path, program: Make, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -8,6 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from importer.core.errors import FileRefused
+from importer.core.file_limits import COMMAND_LINE
 from importer.sources import csv
 
 from .conftest import SHARED, Specimen, corpus, needs_corpus, read_csv
@@ -185,9 +186,9 @@ def test_quote_never_closed_in_a_large_file_is_refused_early() -> None:
 
 def test_limits_of_cell_line_and_columns_hold() -> None:
     """A huge cell, a huge line and too many columns are refused as beyond a limit."""
-    assert refusal("a,b\n1," + "x" * (csv.MAX_CELL + 1) + "\n")[0] == "F112"
+    assert refusal("a,b\n1," + "x" * ((COMMAND_LINE.cell or 0) + 1) + "\n")[0] == "F112"
     assert refusal("a,b\n1," + "x" * (csv.MAX_LINE + 1))[0] == "F112"
-    assert refusal("a" + "," * csv.MAX_COLUMNS)[0] == "F112"
+    assert refusal("a" + "," * (COMMAND_LINE.columns or 0))[0] == "F112"
 
 
 def test_lines_do_not_depend_on_the_batches() -> None:

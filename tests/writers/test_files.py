@@ -1,12 +1,17 @@
 """A report appears under its name whole, durable and private, or not at all."""
 
+import errno
 import os
+import subprocess
+import sys
+import tempfile
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
-from importer.writers.files import written
+from importer.core.errors import NotWritten
+from importer.writers.files import probe, written
 
 
 @pytest.fixture(params=[0o000, 0o022, 0o777])
@@ -80,3 +85,88 @@ def test_written_takes_another_name_where_the_file_is_held(tmp_path: Path, monke
     assert write(path, b"new") == tmp_path / "results (2).xlsx"
     assert path.read_bytes() == b"held open"
     assert sorted(each.name for each in tmp_path.iterdir()) == ["results (2).xlsx", "results.xlsx"]
+
+
+@pytest.mark.parametrize("number", [errno.EACCES, errno.EPERM, errno.EBUSY, errno.ETXTBSY])
+def test_written_counts_up_where_neighbours_are_held_too(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, number: int
+) -> None:
+    """Whatever the system says of a held file, the next free name is taken: `(2)` is held, so `(3)` it is."""
+    held = {tmp_path / "preview.xlsx", tmp_path / "preview (2).xlsx"}
+    for each in held:
+        each.write_bytes(b"held open")
+    replace = Path.replace
+
+    def refuses(self: Path, target: Path) -> Path:
+        if target in held:
+            raise OSError(number, os.strerror(number), str(target))
+        return replace(self, target)
+
+    monkeypatch.setattr(Path, "replace", refuses)  # no system that tests run on holds files
+    assert write(tmp_path / "preview.xlsx", b"new") == tmp_path / "preview (3).xlsx"
+    assert {each.read_bytes() for each in held} == {b"held open"}
+
+
+def test_written_tells_a_folder_that_stands_under_the_name(tmp_path: Path) -> None:
+    """A folder under the report's own name, which no file may replace, is told as NotWritten; it stays."""
+    (tmp_path / "results.xlsx").mkdir()
+    with pytest.raises(NotWritten, match=r"results\.xlsx cannot be written"):
+        write(tmp_path / "results.xlsx", b"new")
+    assert [each.name for each in tmp_path.iterdir()] == ["results.xlsx"]
+
+
+@pytest.mark.parametrize(
+    "name",
+    [
+        "x" * 256 + ".xlsx",
+        "ü" * 200 + ".xlsx",
+        "a\0b.xlsx",
+        "x" * 300 + "/results.xlsx",
+        "/".join(["d" * 200] * 25) + "/r",
+    ],
+)
+def test_written_tells_a_name_that_no_folder_takes(tmp_path: Path, name: str) -> None:
+    """A name that is too long, or that no system takes, is told with the way out; nothing is left behind."""
+    with pytest.raises(NotWritten) as told:
+        write(tmp_path / name, b"new")
+    assert told.value.exit_code == 2
+    assert "--out DIR" in told.value.fix
+    assert not [each for each in tmp_path.rglob("*") if each.is_file()]
+
+
+def test_written_takes_the_longest_name_that_the_system_takes(tmp_path: Path) -> None:
+    """The name that is written beside is short: 255 bytes are a name like any other."""
+    name = "x" * 250 + ".xlsx"
+    assert write(tmp_path / name, b"new").name == name
+
+
+def test_written_tells_a_folder_that_takes_no_file(tmp_path: Path) -> None:
+    """A folder that takes no new file, or that is none, is told as NotWritten: never a traceback."""
+    (tmp_path / "file").write_bytes(b"")
+    for folder in (tmp_path / "file", Path("/proc")):
+        with pytest.raises(NotWritten, match="cannot be written"):
+            write(folder / "results.xlsx", b"new")
+        with pytest.raises(NotWritten, match="cannot be written"):
+            probe(folder)
+
+
+def test_written_tells_a_disk_that_is_full() -> None:
+    """A file that may not grow any more (quota, full disk) is told as NotWritten, and no half of it is left."""
+    code = (
+        "import resource, signal, sys\nfrom pathlib import Path\nfrom importer.core.errors import NotWritten\n"
+        "from importer.writers.files import written\n"
+        "signal.signal(signal.SIGXFSZ, signal.SIG_IGN)\nresource.setrlimit(resource.RLIMIT_FSIZE, (4096, 4096))\n"
+        "path = Path(sys.argv[1]) / 'results.json'\n"
+        "try:\n    with written(path) as draft:\n        draft.file.write(b'x' * 100_000)\n"
+        "except NotWritten as told:\n    print(told, list(path.parent.iterdir()))\n"
+    )
+    with tempfile.TemporaryDirectory() as folder:
+        ended = subprocess.run([sys.executable, "-c", code, folder], capture_output=True, text=True, check=True)
+    assert ended.stdout.strip().endswith("cannot be written: File too large. []")
+
+
+def test_probe_leaves_nothing_and_is_private(tmp_path: Path, umask: int) -> None:
+    """The folder that is made for reports is its owner's alone, and the probe's file is gone."""
+    probe(tmp_path / "deep" / "out")
+    assert not list((tmp_path / "deep" / "out").iterdir())
+    assert (tmp_path / "deep" / "out").stat().st_mode & 0o777 == 0o700
