@@ -22,6 +22,7 @@ log = logging.getLogger(__name__)
 
 READ_TRIES = 5
 RENEW_BEFORE_S = 30.0
+LASTS_MOST_S = 1e9
 REPEATABLE = frozenset({408, 500, 502, 503, 504})
 HOLDING = frozenset({429, 503})
 """Statuses whose Retry-After holds all calls."""
@@ -97,7 +98,7 @@ class Exchange:
             return self._token, self._log_ins
 
     async def _fetch_token(self) -> None:
-        pair = f"{self._credentials.client_id}:{self._credentials.secret}".encode()
+        pair = f"{self._credentials.client_id}:{self._credentials.secret}".encode(errors="surrogateescape")
         headers = {"Authorization": "Basic " + base64.b64encode(pair).decode()}
         form = {"grant_type": "client_credentials"}
         request = Request("POST", URL(self._endpoints.login + "/oauth/token"), headers, form)
@@ -109,10 +110,19 @@ class Exchange:
                 "Check GENESYS_CLIENT_ID, GENESYS_CLIENT_SECRET and the region.",
             )
         token = body.get("access_token")
-        if reply.status != 200 or not isinstance(token, str) or not token:
+        if (
+            reply.status != 200
+            or not isinstance(token, str)
+            or not token
+            or not (token.isascii() and token.isprintable())
+        ):
             raise TargetDown(f"The log-in answered {reply.status} without a token.", "Check the login host.")
         lasts = body.get("expires_in")
-        lasts_s = float(lasts) if isinstance(lasts, int | float) and not isinstance(lasts, bool) else 3600.0
+        lasts_s = (
+            float(max(min(lasts, LASTS_MOST_S), -LASTS_MOST_S))
+            if isinstance(lasts, int | float) and not isinstance(lasts, bool)
+            else 3600.0
+        )
         self._token = token
         self._log_ins += 1
         self._expires = self._clock.monotonic() + max(lasts_s - RENEW_BEFORE_S, lasts_s / 2)

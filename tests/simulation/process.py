@@ -57,15 +57,15 @@ class Machine:
         self.boot += power
 
     @contextmanager
-    def lock(self, run: str) -> Iterator[None]:
-        """One submission at a time on this machine, for all of its processes."""
-        if self.locked:
+    def lock(self, client: str) -> Iterator[None]:
+        """One submission at a time of one OAuth client, for all processes of this machine."""
+        if client in self.locked:
             raise AlreadyRunning("Another submission is at work.")
-        self.locked.add(run)
+        self.locked.add(client)
         try:
             yield
         finally:
-            self.locked.discard(run)
+            self.locked.discard(client)
 
 
 class MachineProcesses(Processes):
@@ -114,17 +114,20 @@ class MortalLedger(SqliteLedger):
 class Process:
     """One process. Its state: whether it is dead, and how many writes it has left where it is to die in one."""
 
-    def __init__(self, machine: Machine, *, dies_in: tuple[Death, int] | None = None) -> None:
+    def __init__(
+        self, machine: Machine, *, dies_in: tuple[Death, int] | None = None, client: str = CLIENT.client_id
+    ) -> None:
         site, weather = machine.site, machine.site.weather
         self.machine = machine
         self.dead = False
         self.number = next(machine.numbers)
         machine.living.add(self.number)
         self._dies_in = dies_in
+        self._client = client
         self.ledger = MortalLedger(machine.folder / f"{machine.name}.sqlite", self)
         rate = Rate(*weather.rate)
         processes = MachineProcesses(machine, self.number)
-        self._log = CallLog(machine.folder / "pace.sqlite", "simulated", rate, f"boot {machine.boot}", processes)
+        self._log = CallLog(machine.folder / "pace.sqlite", client, rate, f"boot {machine.boot}", processes)
         chance = random.Random(f"pace {weather.seed} {self.number}")
         pace = SharedPace(self._log, rate, site.timeline, chance=chance)
         credentials = Credentials(CLIENT.client_id, CLIENT.client_secret)
@@ -145,7 +148,7 @@ class Process:
             ledger=self.ledger,
             target=self.target,
             clock=self.machine.site.timeline,
-            lock=self.machine.lock,
+            lock=lambda run: self.machine.lock(self._client),
             progress=lambda event, numbers: None,
             how=How(rules=Rules(**{**rules, **how}), track=weather.track, track_for_s=60.0, audit=True),
             who=Who(Holder(f"boot {self.machine.boot}", "here", self.number, "0"), self.machine.is_gone),

@@ -2,12 +2,12 @@
 
 import asyncio
 import selectors
-from collections.abc import Callable, Coroutine
-from contextlib import suppress
+from collections.abc import Callable, Coroutine, Iterator
+from contextlib import contextmanager, suppress
 from datetime import UTC, datetime, timedelta
 from heapq import heappop, heappush
 from itertools import count
-from typing import Any, TypeVar
+from typing import Any, Generic, TypeVar
 
 T = TypeVar("T")
 
@@ -38,6 +38,7 @@ class Timeline:
         self._frozen = False
         self._held_up: tuple[int, float] | None = None
         self.is_held_up = False
+        self.held_up: Callable[[], None] = lambda: None  # called when a process stands still
         self.turns = 0
         self.dies_at: int | None = None
 
@@ -71,6 +72,7 @@ class Timeline:
             raise Died
         if self._held_up is not None and self.turns == self._held_up[0]:
             self.is_held_up = True
+            self.held_up()
             self._reach(self._elapsed_s + self._held_up[1])
             self.is_held_up = False
             return  # what came meanwhile is ready now
@@ -98,35 +100,54 @@ class Timeline:
         """What `work` gives. Raises Died where the process ends in its `dies_at`-th turn or by itself.
 
         `held_up` is a turn in which the process stands still while so many seconds pass for all others.
-        What it was doing is then thrown away in a standstill: no time passes, nothing is due.
         """
-        loop = _Loop(self)
-        self.turns, self.dies_at, self._held_up = 0, dies_at, held_up
+        sitting = Sitting(self, work)
+        self._held_up = held_up
         try:
-            return loop.run_until_complete(work)
-        except BaseException:
-            loop.set_exception_handler(lambda *_: None)
-            raise
+            return sitting.goes_on(dies_at)
         finally:
-            self._frozen = True
-            self._rest(loop)
+            sitting.ends()
+
+    @contextmanager
+    def standstill(self) -> Iterator[None]:
+        """No time passes inside the block, and nothing is due."""
+        self._frozen = True
+        try:
+            yield
+        finally:
             self._frozen = False
 
-    @staticmethod
-    def _rest(loop: asyncio.AbstractEventLoop) -> None:
-        loop.create_task(loop.shutdown_asyncgens())
-        for _ in range(TURNS_TO_REST):
-            loop.call_soon(loop.stop)
-            with suppress(SystemExit):
-                loop.run_forever()
-            tasks = asyncio.all_tasks(loop)
-            if not tasks:
-                break
-            for task in tasks:
-                task.cancel()
-        else:
-            raise AssertionError("a process that died goes on")
-        loop.close()
+
+class Sitting(Generic[T]):
+    """One process on the timeline. It may stop in any turn and go on later, as one that was frozen, while others run."""
+
+    def __init__(self, timeline: Timeline, work: Coroutine[Any, Any, T]) -> None:
+        self._timeline = timeline
+        self._loop = _Loop(timeline)
+        self._work = self._loop.create_task(work)
+
+    def goes_on(self, stops_at: int | None = None) -> T:
+        """What the work gives. Raises Died in the `stops_at`-th turn from here; it may go on all the same, or end."""
+        self._timeline.turns, self._timeline.dies_at = 0, stops_at
+        return self._loop.run_until_complete(self._work)
+
+    def ends(self) -> None:
+        """What it was doing is thrown away, in a standstill."""
+        self._loop.set_exception_handler(lambda *_: None)
+        with self._timeline.standstill():
+            self._loop.create_task(self._loop.shutdown_asyncgens())
+            for _ in range(TURNS_TO_REST):
+                self._loop.call_soon(self._loop.stop)
+                with suppress(SystemExit):
+                    self._loop.run_forever()
+                tasks = asyncio.all_tasks(self._loop)
+                if not tasks:
+                    break
+                for task in tasks:
+                    task.cancel()
+            else:
+                raise AssertionError("a process that died goes on")
+        self._loop.close()
 
 
 class _Selector(selectors.SelectSelector):

@@ -43,6 +43,7 @@ def sailed(seed: int, folder: Path) -> Voyage:
     chosen = weather(seed)
     timeline = Timeline()
     site = Site(timeline, chosen)
+    timeline.held_up = lambda: site.note("a process is held up")
     machine = Machine(site, folder)
     _plans(site)
     lives = 0
