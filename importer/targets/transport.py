@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import Any, Protocol
 
 import aiohttp
+from aiohttp.abc import AbstractResolver
 from yarl import URL
 
 from importer.core.errors import TargetDown
@@ -117,9 +118,16 @@ def trusting(ca_file: Path | None = None) -> ssl.SSLContext:
 class HttpTransport:
     """See Transport. The mutable state is the session, opened by the first request."""
 
-    def __init__(self, timeouts: Timeouts | None = None, trust: ssl.SSLContext | None = None) -> None:
+    def __init__(
+        self,
+        timeouts: Timeouts | None = None,
+        trust: ssl.SSLContext | None = None,
+        resolver: AbstractResolver | None = None,
+    ) -> None:
+        """`resolver` finds addresses; None: the system's."""
         self._timeouts = timeouts or Timeouts()
         self._trust = trust
+        self._resolver = resolver
         self._session: aiohttp.ClientSession | None = None
 
     async def close(self) -> None:
@@ -154,7 +162,9 @@ class HttpTransport:
         if self._session is None:
             timeout = aiohttp.ClientTimeout(total=self._timeouts.total_s, sock_connect=self._timeouts.connect_s)
             self._session = aiohttp.ClientSession(
-                connector=aiohttp.TCPConnector(limit=0, keepalive_timeout=10.0, ssl=self._trust or True),
+                connector=aiohttp.TCPConnector(
+                    limit=0, keepalive_timeout=10.0, ssl=self._trust or True, resolver=self._resolver
+                ),
                 timeout=timeout,
                 headers={
                     "Accept": "application/json",
