@@ -157,6 +157,69 @@ def test_ledger_without_its_counter_counts_as_an_older_copy(tmp_path: Path) -> N
     book.close()
 
 
+def test_older_copy_does_not_become_the_newest_by_being_written_to(tmp_path: Path) -> None:
+    """However much is recorded in an older copy (approvals, states), it sends nothing until what is missing was looked up."""
+    path = tmp_path / "ledger.sqlite"
+    lived_in(path)
+    copy = path.read_bytes()
+    approve(path, 3)
+    path.write_bytes(copy)
+    approve(path, 5)
+    book = SqliteLedger(path)
+    with pytest.raises(LedgerError, match="older copy"):
+        book.trusted()
+    book.close()
+
+
+def test_ledger_whose_place_was_taken_is_the_older_copy(tmp_path: Path) -> None:
+    """Once a copy was accepted, the file that was the newest before it sends nothing: it does not know what the copy sent."""
+    path = tmp_path / "ledger.sqlite"
+    lived_in(path)
+    copy = path.read_bytes()
+    approve(path, 3)
+    newest = path.read_bytes()
+    path.write_bytes(copy)
+    book = SqliteLedger(path)
+    book.accept_as_newest()
+    book.trusted()
+    book.close()
+    path.write_bytes(newest)
+    book = SqliteLedger(path)
+    with pytest.raises(LedgerError, match="older copy"):
+        book.trusted()
+    book.close()
+
+
+def test_counter_that_is_lost_is_not_made_anew_by_a_write(tmp_path: Path) -> None:
+    """A backup without its counter stays an older copy, whatever is recorded in it."""
+    path = tmp_path / "ledger.sqlite"
+    lived_in(path)
+    (tmp_path / "ledger.counter").unlink()
+    approve(path, 1)
+    book = SqliteLedger(path)
+    with pytest.raises(LedgerError, match="older copy"):
+        book.trusted()
+    book.close()
+
+
+def test_new_ledger_whose_first_start_was_killed_is_trusted(tmp_path: Path) -> None:
+    """A counter that was made and never written belongs to a ledger in which nothing is."""
+    path = tmp_path / "ledger.sqlite"
+    SqliteLedger(path).close()
+    (tmp_path / "ledger.counter").write_bytes(b"")
+    book = SqliteLedger(path)
+    book.trusted()
+    book.close()
+
+
+def approve(path: Path, times: int) -> None:
+    """Decisions are recorded, which needs no trust: nothing is sent."""
+    book = SqliteLedger(path)
+    for _ in range(times):
+        book.add_approval(Approval("plan-of-run-1", DIGEST, True, "ada", AT, "fine"))
+    book.close()
+
+
 def test_ledger_without_its_write_ahead_log_counts_as_an_older_copy(tmp_path: Path) -> None:
     """Commits that were still in the -wal file are missed, not forgotten."""
     path = tmp_path / "live" / "ledger.sqlite"
