@@ -17,11 +17,11 @@ from importer.core.plan import Approval
 from importer.core.report import AuditEntry, StateChange
 from importer.core.stages import Stage
 from importer.core.verdicts import Verdict
-from importer.ledgers.checkup import exported, verified
+from importer.ledgers.checkup import checks, exported, verified
 from importer.ledgers.database import MARK
 from importer.ledgers.seal import seal
 from importer.ledgers.sqlite import SqliteLedger
-from importer.ports import CallEnd, RunRow
+from importer.ports import CallEnd, Claim, RunRow
 from tests.ledgers.conftest import AT, DIGEST, Opens, plan_row, preview, run_record
 
 FLIPS = 200
@@ -210,6 +210,27 @@ def test_new_ledger_whose_first_start_was_killed_is_trusted(tmp_path: Path) -> N
     book = SqliteLedger(path)
     book.trusted()
     book.close()
+
+
+def test_ledger_is_whole_while_another_process_writes(tmp_path: Path) -> None:
+    """What is committed in the middle of a check is no damage: all is read as of one moment."""
+    path = tmp_path / "ledger.sqlite"
+    lived_in(path)
+    other = SqliteLedger(path)
+    (entry,) = asyncio.run(other.entries("run-1", [Stage.READY], 40, 1))
+    claims: list[Claim] = []
+
+    def meanwhile(statement: str) -> None:
+        if statement.startswith("SELECT call, no, kind") and not claims:
+            claims.append(asyncio.run(other.claim([entry], AT)))
+
+    with closing(sqlite3.connect(path, isolation_level=None)) as connection:
+        connection.set_trace_callback(meanwhile)
+        problems = [problem for check in checks(connection) for problem in check.problems]
+    assert claims
+    assert claims[0].call
+    assert problems == []
+    other.close()
 
 
 def approve(path: Path, times: int) -> None:
