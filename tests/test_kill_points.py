@@ -5,6 +5,7 @@
 
 import os
 import random
+import shutil
 import time
 from collections import Counter
 from collections.abc import Callable
@@ -47,6 +48,12 @@ class Fallen:
     objections: str = ""
     unbalanced: str = ""
     unreported: str = ""
+
+    @property
+    def troubles(self) -> list[str]:
+        """All that was wrong."""
+        found = (self.not_settled, self.not_once, self.objections, self.unbalanced, self.unreported)
+        return [each for each in found if each]
 
     def __str__(self) -> str:
         return f"{self.command} killed at {self.point} ({self.stage})"
@@ -125,8 +132,10 @@ class Worker:
             hit = killed(place, RUN, point)
         if not hit:
             return None
-        fallen = Fallen(command, point, stage_of(place))
-        return carried_on(place, fallen)
+        fallen = carried_on(place, Fallen(command, point, stage_of(place)))
+        if not fallen.troubles:
+            shutil.rmtree(place.folder)  # 2,000 ledgers with their reserves would fill a disk
+        return fallen
 
     def limits(self) -> dict[str, dict[Kind, int]]:
         """How far n goes, for each command."""

@@ -18,7 +18,8 @@ from importer.core.report import AuditEntry, ResultRow, RunFacts, StateChange, t
 from importer.core.stages import OUTCOMES, UNSETTLED, Entry, Stage, advance
 from importer.ledgers import writes
 from importer.ledgers.checkup import refuse_damage
-from importer.ledgers.database import BUSY_S, MARK, Database, queries
+from importer.ledgers.counter import UNREADABLE
+from importer.ledgers.database import BUSY_S, MARK, Database, put_generation, queries
 from importer.ledgers.records import (
     KEEP,
     approval,
@@ -72,7 +73,12 @@ class SqliteLedger:
         return counted is None or counted > self._database.generation()
 
     def accept_as_newest(self) -> None:
-        self._database.counter.tell(self._database.generation(), durable=True)
+        database = self._database
+        counted = database.counter.value()
+        if counted is not None and UNREADABLE > counted > database.generation():
+            # Beyond all that was counted: the file whose place this copy takes is the older one from now on.
+            database.write(lambda connection: put_generation(connection, counted + 1)).result()
+        database.counter.tell(database.generation(), durable=True)
 
     def _newest(self) -> None:
         if self.is_older_copy():

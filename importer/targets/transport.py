@@ -18,11 +18,13 @@ from yarl import URL
 
 from importer.core.errors import TargetDown
 from importer.core.outcomes import TIME_OUT, Lost, NotDone
+from importer.core.unseen import BROKEN
 
 ANSWER_CAP = 4 * 1024 * 1024
 """Bytes read of one answer; a larger one is unreadable."""
 DEPTH_MOST = 64
 """Levels of lists and objects in an answer; what is deeper could not be written again."""
+ID_MOST = 100
 SECRET_LEAST = 6
 """Characters of a secret that is taken out of answers; shorter ones are parts of words."""
 _HALF = re.compile(rb"\\u[dD][89a-fA-F]")
@@ -56,8 +58,9 @@ class Reply:
 
     @property
     def correlation_id(self) -> str | None:
-        """The platform's ID of the call, which its support asks for."""
-        return self.headers.get("ININ-Correlation-Id")
+        """The platform's ID of the call, which its support asks for; at most ID_MOST characters that can be written."""
+        found = self.headers.get("ININ-Correlation-Id")
+        return None if found is None else _writable(found[:ID_MOST])
 
     @property
     def problem(self) -> str:
@@ -241,4 +244,9 @@ def _words(problem: BaseException) -> str:
     """An exception in words: time-outs have none of their own."""
     if isinstance(problem, TimeoutError):
         return TIME_OUT
-    return str(problem)[:200] or type(problem).__name__
+    return _writable(str(problem)[:200]) or type(problem).__name__
+
+
+def _writable(text: str) -> str:
+    """A header, or what quotes one: bytes that are no UTF-8 came as halves of surrogate pairs, which no ledger can hold."""
+    return BROKEN.sub("?", text)

@@ -1,11 +1,13 @@
 """JSON at the border: what is no JSON, or could not be written again, counts as unreadable."""
 
+import asyncio
 import json
 
 import pytest
 from aiohttp import web
 from hypothesis import given
 from hypothesis import strategies as st
+from yarl import URL
 
 from importer.core.columns import match_headings
 from importer.core.mapping import Mapping
@@ -14,7 +16,7 @@ from importer.core.rows import Line, Row
 from importer.core.shape import Shaper
 from importer.core.task import whole_number
 from importer.targets.limits import TASKS
-from importer.targets.transport import DEPTH_MOST, json_of
+from importer.targets.transport import DEPTH_MOST, ID_MOST, HttpTransport, Reply, Request, json_of
 from tests.hostile import NUMBERS
 from tests.targets.conftest import Stands
 
@@ -47,6 +49,26 @@ def test_json_depth_is_bounded_where_it_is_told() -> None:
 def test_json_half_a_surrogate_pair_is_made_writable() -> None:
     """What no encoding can hold becomes `?`; whole pairs stay."""
     assert json_of(rb'{"message": "a\ud800b \ud83d\ude00"}') == {"message": "a?b 😀"}
+
+
+@pytest.mark.parametrize(
+    ("header", "told"), [(b"a\xff\xfe\xb0b", "a???b"), ("größe".encode(), "größe"), (b"x" * 3000, "x" * ID_MOST)]
+)
+async def test_header_that_is_no_text_is_made_writable(header: bytes, told: str) -> None:
+    """A correlation ID of broken bytes, which no ledger can hold, has `?` in their places; a long one is cut."""
+
+    async def answer(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        await reader.readuntil(b"\r\n\r\n")
+        writer.write(b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\nININ-Correlation-Id: " + header + b"\r\n\r\n{}")
+        writer.close()
+
+    transport = HttpTransport()
+    async with await asyncio.start_server(answer, "127.0.0.1", 0) as server:
+        port = server.sockets[0].getsockname()[1]
+        reply = await transport.send(Request("GET", URL(f"http://127.0.0.1:{port}/"), {}))
+        await transport.close()
+    assert isinstance(reply, Reply)
+    assert reply.correlation_id == told
 
 
 @given(
