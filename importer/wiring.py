@@ -79,6 +79,13 @@ def ledger(settings: Settings) -> "Ledger":
     return SqliteLedger(settings.state_dir / "ledger.sqlite")
 
 
+def ledger_share(settings: Settings) -> str | None:
+    """The kind of network share that the state folder lies on, if it does."""
+    from importer.ledgers.share import share_of
+
+    return share_of(settings.state_dir)
+
+
 def plans(settings: Settings) -> "PlanFolder":
     """The plans in the state folder."""
     from importer.ledgers.plans import PlanFolder

@@ -58,10 +58,22 @@ def opened(flags: Table[str, Any], profile: str | None, format_: str) -> Iterato
     lock = submission_lock(settings)
     begin_log(settings)
     book = ledger(settings)
+    _warn_of_share(settings)
     try:
         yield Desk(settings, book, lock, as_json)
     finally:
         book.close()
+
+
+def _warn_of_share(settings: Settings) -> None:
+    from importer.wiring import ledger_share
+
+    share = ledger_share(settings)
+    if share is not None:
+        screen.tell(
+            f"▲ The ledger lies on a network share ({share}), where locks may not hold: import from one machine alone, "
+            "or choose a folder of this machine (--state-dir)."
+        )
 
 
 def _proven(settings: Settings) -> None:

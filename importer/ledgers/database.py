@@ -25,6 +25,7 @@ T = TypeVar("T")
 
 APPLICATION_ID = 0x47_54_69_31  # "GTi1"
 BUSY_S = 30.0
+"""So long another program may hold the ledger before that is told."""
 MOST_IN_A_GROUP = 5000
 GENERATION = "SELECT value FROM marks WHERE name = 'generation'"
 MARK = (
@@ -70,8 +71,9 @@ class Database:
     believed. Either way the next start reads what is really there.
     """
 
-    def __init__(self, path: Path, *, threaded: bool = True) -> None:
+    def __init__(self, path: Path, *, threaded: bool = True, busy_s: float = BUSY_S) -> None:
         self.path = path
+        self._busy_s = busy_s
         self.counter = Counter(path)
         self.reserve = Reserve(path)
         self._full = False
@@ -112,7 +114,7 @@ class Database:
         self.counter.close()
 
     def _connect(self) -> sqlite3.Connection:
-        connection = sqlite3.connect(self.path, timeout=BUSY_S, isolation_level=None, check_same_thread=False)
+        connection = sqlite3.connect(self.path, timeout=self._busy_s, isolation_level=None, check_same_thread=False)
         try:
             _migrate(connection, self.path)
             connection.execute("PRAGMA journal_mode = WAL")

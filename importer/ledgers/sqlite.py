@@ -19,7 +19,7 @@ from importer.core.stages import OUTCOMES, UNSETTLED, Entry, Stage, advance
 from importer.ledgers import writes
 from importer.ledgers.checkup import refuse_damage
 from importer.ledgers.counter import UNREADABLE
-from importer.ledgers.database import MARK, Database, put_generation, queries
+from importer.ledgers.database import BUSY_S, MARK, Database, put_generation, queries
 from importer.ledgers.records import (
     KEEP,
     approval,
@@ -42,8 +42,8 @@ SQL = queries()
 class SqliteLedger:
     """See ports.Ledger. The whole mutable state is the file."""
 
-    def __init__(self, path: Path, *, threaded: bool = True) -> None:
-        self._database = Database(path, threaded=threaded)
+    def __init__(self, path: Path, *, threaded: bool = True, busy_s: float = BUSY_S) -> None:
+        self._database = Database(path, threaded=threaded, busy_s=busy_s)
         self._numbers: dict[str, tuple[int, int]] = {}  # run -> its number and its environment's
         self._tokens: dict[str, str] = {}  # run -> the lease under which this process writes its rows
 

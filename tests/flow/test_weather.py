@@ -1,13 +1,15 @@
 """Faults that may come in any step of a run, tried in each: throttling, tokens, clocks, odd answers, memory."""
 
+import sqlite3
 from collections.abc import AsyncIterator, Mapping, Sequence
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, closing
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
 import pytest
 
+from importer.core.errors import LedgerError
 from importer.core.facts import TaskFact
 from importer.core.stages import FINAL_STATES
 from importer.ledgers.checkup import verified
@@ -18,7 +20,7 @@ from importer.sandbox.server import Sandbox
 from importer.targets.exchange import Credentials, Endpoints, Exchange
 from importer.targets.tasks import TasksTarget
 from importer.targets.transport import HttpTransport, Timeouts
-from tests.flow.conftest import LAG_S, Office, TurnedClock, ids
+from tests.flow.conftest import LAG_S, CountingLedger, Office, TurnedClock, ids
 from tests.flow.test_audit import counts, told
 from tests.flow.test_track import journal
 from tests.names import Names
@@ -279,6 +281,38 @@ async def test_conflict_with_an_equal_task_is_existing(office: Office) -> None:
     assert (row.outcome.value, row.task_id) == ("existing", before.task_id)
     assert row.reason.endswith("it differs in attribute importRun")
     assert office.tasks() == {"E-1": 1}
+
+
+# A ledger that is held
+
+
+@pytest.mark.parametrize("settled", [0, 3])
+async def test_busy_ledger_stops_a_run_that_is_carried_on(office: Office, settled: int) -> None:
+    """A ledger that another program holds, from the start or in mid-run, stops it: no POST that is not recorded, none twice."""
+    office.ledger.close()
+    office.ledger = CountingLedger(office.folder / "ledger.sqlite", busy_s=0.05)
+    run = office.opens(ids(6))
+    with closing(sqlite3.connect(office.folder / "ledger.sqlite", isolation_level=None)) as other:
+        running = office.running(concurrency=1)
+        seen = 0
+
+        def tell(event: str, numbers: Any) -> None:
+            nonlocal seen
+            seen += event == "settled"
+            if seen == settled and event == "settled":
+                other.execute("BEGIN IMMEDIATE")
+
+        running.progress = tell
+        if not settled:
+            other.execute("BEGIN IMMEDIATE")
+        with pytest.raises(LedgerError):
+            await office.driven(running.carry_on(run))
+        other.execute("ROLLBACK")
+    assert len(office.visits("create")) == settled
+    await office.starts_again()
+    await office.carries_on(run)
+    assert office.outcomes(run) == {"created": 6}
+    assert office.tasks() == dict.fromkeys(ids(6), 1)
 
 
 # Memory

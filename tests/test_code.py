@@ -1,0 +1,104 @@
+"""What no line of the product does: run text as code, or match it in more than linear time."""
+
+import ast
+import importlib
+import pkgutil
+import re
+import resource
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+import importer
+
+ROOT = Path(importer.__file__).parent
+FORBIDDEN_MODULES = {"pickle", "cPickle", "dill", "marshal", "shelve", "yaml", "ruamel", "code", "codeop", "jsonpickle"}
+FORBIDDEN_CALLS = {"eval", "exec", "compile", "__import__", "read_pickle", "to_pickle", "literal_eval"}
+METHODS = {"search", "match", "fullmatch", "finditer", "findall", "split", "sub"}
+LENGTH = 200_000
+CPU_MOST_S = 60
+FLOODS = [
+    "a", " ", "0", "1_", "a ", "\n", "\t ", "%", "'", '"', "{", "}", "{a", "<c ", "<", "&", "٣", "é", "-", "a-", ".", "a.", "\\", "=",
+    ",", ";", "(", "a1", "0-", "é ",
+]  # fmt: skip
+
+
+def trees() -> Iterator[tuple[Path, ast.AST]]:
+    """Every module of the product, parsed."""
+    for path in sorted(ROOT.rglob("*.py")):
+        yield path, ast.parse(path.read_text("utf-8"))
+
+
+def _imported(node: ast.AST) -> set[str]:
+    if isinstance(node, ast.Import):
+        return {each.name.partition(".")[0] for each in node.names}
+    return {(node.module or "").partition(".")[0]} if isinstance(node, ast.ImportFrom) and not node.level else set()
+
+
+def _called(node: ast.AST) -> str:
+    if not isinstance(node, ast.Call):
+        return ""
+    if isinstance(node.func, ast.Attribute):
+        return "" if node.func.attr == "compile" else node.func.attr  # re.compile
+    return node.func.id if isinstance(node.func, ast.Name) else ""
+
+
+def test_code_runs_no_text_as_code() -> None:
+    """No eval, exec or pickle, and no loader of YAML: settings and mappings are TOML, and a template is not str.format."""
+    found = [
+        f"{path.relative_to(ROOT)}:{node.lineno}"
+        for path, tree in trees()
+        for node in ast.walk(tree)
+        if isinstance(node, ast.stmt | ast.expr)
+        and (_imported(node) & FORBIDDEN_MODULES or _called(node) in FORBIDDEN_CALLS)
+    ]
+    assert found == []
+
+
+def test_code_rule_sees_what_it_forbids() -> None:
+    """The rule above would notice each of them."""
+    lines = ["import pickle", "from yaml import load", "eval('1')", "builtins.exec('1')", "pandas.read_pickle('x')"]
+    for line in lines:
+        nodes = list(ast.walk(ast.parse(line)))
+        assert any(_imported(node) & FORBIDDEN_MODULES or _called(node) in FORBIDDEN_CALLS for node in nodes), line
+
+
+def patterns() -> dict[str, re.Pattern[str]]:
+    """Every compiled text pattern that a module holds."""
+    found: dict[str, re.Pattern[str]] = {}
+    for module in pkgutil.walk_packages([str(ROOT)], "importer."):
+        if module.name.endswith("__main__"):
+            continue
+        for name, value in vars(importlib.import_module(module.name)).items():
+            if isinstance(value, re.Pattern) and isinstance(value.pattern, str):
+                found[f"{module.name}.{name}"] = value
+    return found
+
+
+def match_all() -> None:
+    """Matches every pattern against every flood; the kernel ends it where that takes long."""
+    resource.setrlimit(resource.RLIMIT_CPU, (CPU_MOST_S, CPU_MOST_S))
+    source = "".join(path.read_text("utf-8") for path in ROOT.rglob("*.py"))
+    for name, pattern in patterns().items():
+        print(name, flush=True)  # noqa: T201 - the last one is the slow one
+        used = set(re.findall(rf"\b{name.rpartition('.')[2]}\.(\w+)\(", source))
+        for flood in FLOODS:
+            text = flood * (LENGTH // len(flood))
+            for each in (text, text + "!"):
+                for method in METHODS & used:
+                    found = getattr(pattern, method)(*(["", each] if method == "sub" else [each]))
+                    _ = list(found) if method == "finditer" else found
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="needs the kernel's limit on processor time")
+def test_code_has_no_slow_pattern() -> None:
+    """Every pattern of the product gets through 200,000 hostile characters of thirty kinds as it is used; a slow one would take hours."""
+    ended = subprocess.run(
+        [sys.executable, "-c", "from tests.test_code import match_all; match_all()"],
+        cwd=ROOT.parent, capture_output=True, text=True, check=False,
+    )  # fmt: skip
+    assert ended.returncode == 0, f"{ended.returncode}: {ended.stdout.splitlines()[-1:]} {ended.stderr[-500:]}"
+    assert len(ended.stdout.splitlines()) == len(patterns()) > 10
