@@ -1,6 +1,7 @@
 """Two importers and one run: the second takes it only when the first can send no more."""
 
 import asyncio
+from collections.abc import Sequence
 from contextlib import AbstractContextManager
 from dataclasses import replace
 
@@ -8,10 +9,12 @@ import pytest
 
 from importer.core.errors import AlreadyRunning, LeaseLost
 from importer.core.lease import Holder
-from importer.core.stages import Stage
+from importer.core.stages import Entry, Stage
 from importer.flow.lease import LASTS_S, Leasing, Who
 from importer.ledgers.sqlite import SqliteLedger
-from tests.flow.conftest import LAG_S, Office, ids
+from importer.ports import Claim
+from importer.sandbox.clock import HandClock
+from tests.flow.conftest import LAG_S, CountingLedger, Office, ids
 
 FLIGHT_S = 35.0
 FIRST = Holder("boot", "space", 101, "1")
@@ -86,6 +89,31 @@ async def test_importer_whose_lease_ran_out_sends_nothing(office: Office) -> Non
     assert held.holds()
     office.clock.hand.advance(LASTS_S)
     assert not held.holds()
+
+
+class SlowLedger(CountingLedger):
+    """A ledger whose disk takes longer for a claim than a lease lasts."""
+
+    hand: HandClock
+
+    async def claim(
+        self, entries: Sequence[Entry], at: str, *, kind: str = "create", over_doubt: bool = False
+    ) -> Claim:
+        claimed = await super().claim(entries, at, kind=kind, over_doubt=over_doubt)
+        self.hand.advance(LASTS_S)
+        return claimed
+
+
+async def test_claim_that_outlasts_the_lease_sends_nothing(office: Office) -> None:
+    """Where the lease has run out by the time that the claim is on disk, the row is not sent: another may have taken the run."""
+    run = office.opens(ids(3))
+    office.ledger.close()
+    slow = SlowLedger(office.folder / "ledger.sqlite")
+    slow.hand = office.clock.hand
+    office.ledger = slow
+    ending = await office.carries_on(run, concurrency=1)
+    assert isinstance(ending.problem, LeaseLost)
+    assert office.visits("create") == []
 
 
 async def test_lease_is_kept_while_the_run_waits(office: Office) -> None:

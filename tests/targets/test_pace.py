@@ -255,6 +255,16 @@ def test_pace_never_opens_a_gate_early(tmp_path: Path) -> None:
     assert clock.run(day()) >= 30.0
 
 
+def test_pace_gate_of_another_process_is_not_opened_early(tmp_path: Path) -> None:
+    """A shorter wait that another process was told does not cut a longer one, for whoever starts later either."""
+    path = tmp_path / "pace.sqlite"
+    with call_log(path) as one, call_log(path) as other:
+        one.shut(130.0)
+        other.shut(101.0)
+        with call_log(path) as third:
+            assert third.gate() == 130.0
+
+
 def test_pace_spreads_returns_after_a_429(tmp_path: Path) -> None:
     """The wait is lengthened by up to a tenth, by chance, so that not all processes return at one instant."""
     clock = HandClock()
