@@ -37,8 +37,8 @@ def workshop(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFa
     made = Workshop(tmp_path_factory.mktemp("workshop"))
     items = [each for each in request.session.items if isinstance(each, pytest.Function)]
     chosen = [each.callspec for each in items if "workshop" in each.fixturenames and hasattr(each, "callspec")]
-    wanted = [each.params["sabotage"] for each in chosen if "sabotage" in each.params]
-    made.control([HARMLESS.test, *(each.test for each in wanted)])
+    wanted = [each.params.get("sabotage") for each in chosen]
+    made.control([HARMLESS.test, *(each.test for each in wanted if isinstance(each, Sabotage))])
     yield made
     made.close()
 
