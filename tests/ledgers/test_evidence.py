@@ -271,6 +271,7 @@ def test_trusted_ledger_has_a_reserve_on_disk(tmp_path: Path) -> None:
     book = SqliteLedger(path)
     book.trusted()
     book.close()
+    assert (tmp_path / "ledger.reserve").exists()
     reserve = (tmp_path / "ledger.reserve").stat()
     assert reserve.st_size >= BYTES
     assert reserve.st_blocks * 512 >= BYTES
