@@ -8,7 +8,8 @@ def private_folder(folder: Path) -> None:
     """Makes the folder, and those above it that are missing, with mode 0700. Raises OSError."""
     for each in (*reversed(folder.parents), folder):
         if not each.exists():
-            each.mkdir(mode=0o700, exist_ok=True)
+            each.mkdir(mode=0o700, exist_ok=True)  # with `parents` those above it would get the umask's mode
+            each.chmod(0o700)  # an umask may have taken from the owner, too
     folder.mkdir(exist_ok=True)  # raises where something else stands there
 
 

@@ -36,12 +36,15 @@ REGIONS = {
 }
 """Genesys Cloud's regions: AWS name -> domain, as its SDKs list them."""
 
-LOOPBACK = re.compile(r"127(?:\.[0-9]{1,3}){3}|localhost|::1|\[::1\]")
-DURATION = re.compile(r"([0-9]+(?:\.[0-9]+)?)(ms|s|m|h|d)?")
+_BYTE = r"(?:25[0-5]|2[0-4][0-9]|1?[0-9]?[0-9])"
+LOOPBACK = re.compile(rf"127(?:\.{_BYTE}){{3}}|localhost|::1")
+PLACE = re.compile(r"(?:[^:\[\]]+|\[[0-9a-fA-F:]+\])(?::[0-9]+)?")
+"""Host and port as nobody can read them in two ways."""
+DURATION = re.compile(r"([0-9]{1,12}(?:\.[0-9]{1,12})?)(ms|s|m|h|d)?")
 UNITS_S = {"ms": 0.001, "s": 1.0, "m": 60.0, "h": 3600.0, "d": 86400.0, None: 1.0}
 SIZE = re.compile("([0-9]{1,15}) *(kib|mib|gib)?")
 SIZES = {"kib": KIB, "mib": MIB, "gib": GIB, None: 1}
-RATE = re.compile(r"([0-9]+) */ *([0-9]*(?:\.[0-9]+)?) *(ms|s|sec|second|m|min|minute|h|hour)")
+RATE = re.compile(r"([0-9]{1,9}) */ *([0-9]{0,9}(?:\.[0-9]{1,9})?) *(ms|s|sec|second|m|min|minute|h|hour)")
 RATE_UNITS_S = {"ms": 0.001, "s": 1, "sec": 1, "second": 1, "m": 60, "min": 60, "minute": 60, "h": 3600, "hour": 3600}
 
 DEFAULTS: dict[str, Any] = {
@@ -64,6 +67,7 @@ DEFAULTS: dict[str, Any] = {
     "timeout": "30s",
     "longest_wait": "5m",
     "outage_wait": "5m",
+    "lease": "30s",
     "canary": 0,
     "max_failures": None,
     "ca_file": None,
@@ -81,7 +85,7 @@ ENVIRONMENT = {
         name: (f"IMPORTER_{name.upper()}",)
         for name in (
             "target", "rate", "concurrency", "index_lag", "track", "track_for", "audit", "require_approval", "sandbox",
-            "map", "out", "state_dir", "timeout", "longest_wait", "outage_wait", "canary", "max_failures",
+            "map", "out", "state_dir", "timeout", "longest_wait", "outage_wait", "lease", "canary", "max_failures",
             "ca_file",
         )
     },
@@ -376,7 +380,7 @@ def checked_url(url: str, origin: str, allowed: list[str]) -> str:
     if "@" in parts.netloc:
         raise SettingsError(f"{origin}: the URL holds a user name or password.", "Write https://api.HOST alone.")
     shown = repr(masked(url))
-    if not host or not url.isascii() or re.search(r"[?#\\\s\x00-\x20\x7f]", url) or parts.netloc.endswith(":"):
+    if not host or not url.isascii() or re.search(r"[?#\\\s\x00-\x20\x7f]", url) or not PLACE.fullmatch(parts.netloc):
         raise SettingsError(f"{origin}: {shown} is not a base URL.", "Write https://api.HOST, without anything else.")
     loopback = LOOPBACK.fullmatch(host) is not None
     if parts.scheme != "https" and not (parts.scheme == "http" and loopback):

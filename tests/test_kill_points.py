@@ -5,6 +5,7 @@
 
 import os
 import random
+import shutil
 import time
 from collections import Counter
 from collections.abc import Callable
@@ -31,8 +32,8 @@ WORLD_LASTS = 100
 RUN = ("run", "tasks.csv", "--yes", "--track", "closed", "--rate", "100/200ms")
 CAP = (100, 0.2)
 RESUME = ("resume", "--rate", "100/200ms")
-FIRST_KILL = Point(Kind("fdatasync", "ledger.sqlite-wal"), 16)
-"""Where a run is killed whose `resume` is to be killed as well: some rows are created by then, some are on their way."""
+FIRST_KILL = Point(Kind("fdatasync", "ledger.sqlite-wal"), 11)
+"""Where a run is killed whose `resume` or `reconcile` is to be killed as well: some rows are created by then, some are on their way."""
 
 
 @dataclass(slots=True)
@@ -47,6 +48,12 @@ class Fallen:
     objections: str = ""
     unbalanced: str = ""
     unreported: str = ""
+
+    @property
+    def troubles(self) -> list[str]:
+        """All that was wrong."""
+        found = (self.not_settled, self.not_once, self.objections, self.unbalanced, self.unreported)
+        return [each for each in found if each]
 
     def __str__(self) -> str:
         return f"{self.command} killed at {self.point} ({self.stage})"
@@ -63,7 +70,12 @@ class Series:
 
 
 def carried_on(place: Place, fallen: Fallen) -> Fallen:
-    """Resumes, or runs the file where no run had been opened, and notes what is wrong then."""
+    """Resumes, or runs the file where no run had been opened, and notes what is wrong then.
+
+    What `reconcile` could not find rests as unknown, and only a person may have it sent again: that comes first there.
+    """
+    if fallen.command == "reconcile":
+        place.ends(*again("reconcile", place), "--resend")
     code, body = place.ends(*RESUME)
     run = body["runs"][0] if body.get("runs") else None
     if code == 0 and run is None:
@@ -112,37 +124,43 @@ class Worker:
     def falls(self, command: str, point: Point) -> Fallen | None:
         """Kills at a point and carries on; None where the importer did not die there."""
         place = self.place()
-        if command == "resume":
+        if command != "run":
             if not killed(place, RUN, FIRST_KILL):
                 return None
-            hit = killed(place, RESUME, point)
+            hit = killed(place, again(command, place), point)
         else:
             hit = killed(place, RUN, point)
         if not hit:
             return None
-        fallen = Fallen(command, point, stage_of(place))
-        return carried_on(place, fallen)
+        fallen = carried_on(place, Fallen(command, point, stage_of(place)))
+        if not fallen.troubles:
+            shutil.rmtree(place.folder)  # 2,000 ledgers with their reserves would fill a disk
+        return fallen
 
     def limits(self) -> dict[str, dict[Kind, int]]:
         """How far n goes, for each command."""
         clean = self.place()
         by_command = {"run": counted(clean, RUN)}
-        halted = self.place()
-        assert killed(halted, RUN, FIRST_KILL)
-        by_command["resume"] = counted(halted, RESUME)
+        for command in ("resume", "reconcile"):
+            halted = self.place()
+            assert killed(halted, RUN, FIRST_KILL)
+            by_command[command] = counted(halted, again(command, halted))
         return by_command
 
 
+def again(command: str, place: Place) -> tuple[str, ...]:
+    """What goes on with the run that was killed."""
+    return RESUME if command == "resume" else ("reconcile", place.ledger("SELECT run FROM runs")[0][0], *RESUME[1:])
+
+
 def fell(series: Series, workers: list[Worker]) -> None:
-    """Kills until so many importers died where they should, a quarter of them during `resume`."""
+    """Kills until so many importers died where they should, a fifth of them during `resume` and a tenth during `reconcile`."""
     rng = random.Random(series.seed)
     limits = workers[0].limits()
-    resumed = series.wanted // 4
-    points = {
-        command: spread(limits[command], number, rng)
-        for command, number in (("run", series.wanted - resumed), ("resume", resumed))
-    }
-    commands = ["run"] * (series.wanted - resumed) + ["resume"] * resumed
+    shares = {"resume": series.wanted // 5, "reconcile": series.wanted // 10}
+    shares["run"] = series.wanted - sum(shares.values())
+    points = {command: spread(limits[command], number, rng) for command, number in shares.items()}
+    commands = [command for command, number in shares.items() for _ in range(number)]
     rng.shuffle(commands)
     idle = list(workers)
 
@@ -194,7 +212,7 @@ def test_kill_points_hit_every_stage(series: Series) -> None:
     """As many importers as were meant to died at just the call that they were to die at, in every stage of a run."""
     assert len(series.fallen) == series.wanted
     assert {each.stage for each in series.fallen} == set(STAGES)
-    assert Counter(each.command for each in series.fallen).keys() == {"run", "resume"}
+    assert Counter(each.command for each in series.fallen).keys() == {"run", "resume", "reconcile"}
 
 
 def test_kill_anywhere_is_carried_on_to_the_end(series: Series) -> None:
@@ -217,7 +235,6 @@ def test_kill_anywhere_leaves_the_books_balanced(series: Series) -> None:
     assert [f"{each}: {each.unbalanced}" for each in series.fallen if each.unbalanced] == []
 
 
-@pytest.mark.xfail(strict=True, reason="a run counts as done before its results are written")
 def test_kill_anywhere_leaves_results_after_resume(series: Series) -> None:
     """A run that was killed while its results were written has them after `importer resume`."""
     assert [f"{each}: {each.unreported}" for each in series.fallen if each.unreported] == []

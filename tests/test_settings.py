@@ -165,7 +165,24 @@ def test_rate_is_calls_in_seconds(text: str, rate: tuple[int, float]) -> None:
 
 
 @pytest.mark.parametrize(
-    "text", ["", "300", "0/s", "-5/s", "5/0s", "5/", "/s", "1e3/s", "5/s/s", "5 per s", "٣/s", "5/d"]
+    "text",
+    [
+        "",
+        "300",
+        "0/s",
+        "-5/s",
+        "5/0s",
+        "5/",
+        "/s",
+        "1e3/s",
+        "5/s/s",
+        "5 per s",
+        "٣/s",
+        "5/d",
+        "9" * 5000 + "/s",
+        "5/" + "9" * 5000 + "s",
+        "1_0/s",
+    ],
 )
 def test_rate_of_another_form_is_refused(text: str) -> None:
     """Anything else is an error that names the origin."""
@@ -182,7 +199,9 @@ def test_duration_is_seconds(text: str, seconds: float) -> None:
     assert parse_duration(text, "--track-for") == pytest.approx(seconds)
 
 
-@pytest.mark.parametrize("text", ["", "m", "-5s", "1h30m", "5 s", "1e3", "inf", "nan", "٣s", "5w"])
+@pytest.mark.parametrize(
+    "text", ["", "m", "-5s", "1h30m", "5 s", "1e3", "inf", "nan", "٣s", "5w", "9" * 5000 + "s", "1_0s"]
+)
 def test_duration_of_another_form_is_refused(text: str) -> None:
     """Anything else is an error that names the origin."""
     with pytest.raises(SettingsError, match="--track-for: .* is not a duration"):
@@ -233,6 +252,21 @@ REFUSED_URLS = [
     "ftp://api.mypurecloud.com", "file:///etc/passwd", "javascript:alert(1)", "//api.mypurecloud.com",
     "api.mypurecloud.com", "", "https:api.mypurecloud.com", "wss://api.mypurecloud.com", "https://аpi.mypurecloud.com",
     "https://mypurecloud。com", "https://api.api.evil.test", "https://login.evil.test",
+    "https://api。mypurecloud。com", "https://api.mypurecloud．com", "https://api.mypurecloud｡com", "https://ａpi.mypurecloud.com",
+    "https://api.mypurecloud.com..", "https://api..mypurecloud.com", "https://.mypurecloud.com", "https://mypurecloud.com.",
+    "https://api.api.mypurecloud.com", "https://login.api.login.mypurecloud.com", "https://evil.api.mypurecloud.com",
+    "https://api-mypurecloud.com", "https://api.mypurecloud.com-evil.test", "https://api.mypurecloud.co", "https://mypurecloud.de.evil.test",
+    "https://rnypurecloud.com", "https://mypurec1oud.com", "https://mypurecIoud.co", "https://api.usw2.pure.cloud.evil.test",
+    "https://pure.cloud", "https://usw9.pure.cloud", "https://xn--ypurecloud-.com", "https://api.xn--mypurecloud-com.test",
+    "https://3232235521", "https://0300.0250.0.1", "https://0xc0a80001", "https://192.168.1", "https://[::1%25eth0]",
+    "http://0177.0.0.1", "http://127.0.0.1.", "http://localhost.", "http://127.0.0.01.evil.test", "http://127.0.0.1@evil.test",
+    "http://[::ffff:7f00:1]", "http://[0:0:0:0:0:0:0:2]", "http://[::1].evil.test", "http://[::1]evil.test:80", "http://127.999.1.1", "http://127.0.0.256", "http://0", "http://127.0.0", "http://local­host",
+    "https://api.mypurecloud.com:443@evil.test", "https://api.mypurecloud.com%2eevil.test", "https://api.mypurecloud.com%00.evil.test",
+    "https://evil.test%2f@api.mypurecloud.com", "https://api.mypurecloud.com\0", "https://\u202eapi.mypurecloud.com",
+    "https://api.mypurecloud.com:", "https://api.mypurecloud.com:0", "https://api.mypurecloud.com:-1", "https://api.mypurecloud.com:٤٤٣",
+    "HTTP://api.mypurecloud.com", "httpſ://api.mypurecloud.com", "http+unix://api.mypurecloud.com", "https//api.mypurecloud.com",
+    "data:text/plain,api.mypurecloud.com", "gopher://127.0.0.1", "https://login.salesforce.com", "https://api.five9.com",
+    "https://169.254.169.254", "http://169.254.169.254", "https://metadata.google.internal", "https://[fd00::1]",
 ]  # fmt: skip
 
 
@@ -247,12 +281,27 @@ def test_host_that_is_not_known_is_refused(url: str) -> None:
     "url",
     [
         "http://127.0.0.1:8080", "http://127.1.2.3", "http://localhost:1", "http://[::1]:8080", "https://localhost",
-        "https://api.mypurecloud.com", "https://API.MyPureCloud.com", "https://login.usw2.pure.cloud/",
+        "https://api.mypurecloud.com", "https://API.MyPureCloud.com", "https://login.usw2.pure.cloud/", "HTTPS://api.mypurecloud.com:443",
     ],
 )  # fmt: skip
 def test_host_that_is_known_is_taken(url: str) -> None:
     """http is accepted on loopback, https on the hosts of regions; a slash at the end goes."""
     assert checked_url(url, "GENESYS_API_URL", []) == url.rstrip("/")
+
+
+def test_host_table_is_long() -> None:
+    """More than 100 different URLs are refused."""
+    assert len(set(REFUSED_URLS)) == len(REFUSED_URLS) > 100
+
+
+def test_host_of_a_country_of_its_own_is_no_wildcard() -> None:
+    """What is allowed is allowed by its whole name: no star, no ending, no URL opens more."""
+    for allowed in ("*", "*.test", ".test", "test", "https://evil.test", "evil.test:443", "evil", "", "evil.test/"):
+        with pytest.raises(SettingsError):
+            checked_url("https://api.evil.test", "x", [allowed])
+    assert checked_url("https://api.evil.test", "x", ["evil.test"]) == "https://api.evil.test"
+    with pytest.raises(SettingsError, match="not https"):
+        checked_url("http://api.evil.test", "x", ["evil.test"])
 
 
 @given(st.from_regex(r"[a-z0-9.@:/\\?#-]{1,40}", fullmatch=True))

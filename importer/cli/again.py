@@ -2,6 +2,7 @@
 
 import time
 from collections.abc import Mapping as Table
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from importer.cli import screen
@@ -78,7 +79,18 @@ def as_before(settings: Settings, record: "RunRecord") -> Settings:
 
 
 def _unfinished(book: "Ledger") -> "list[RunRecord]":
-    return [record for record in book.runs() if record.state == "open" or book.unsettled(record.run)]
+    """Runs with rows to settle, and the newest one if it ended before its results were written."""
+    known = book.runs()
+    return [
+        record
+        for record in known
+        if record.state == "open" or book.unsettled(record.run) or (record is known[-1] and not _reported(record))
+    ]
+
+
+def _reported(record: "RunRecord") -> bool:
+    folder = Path(record.out) / f"run-{record.run}"
+    return all(any(folder.glob(name)) for name in ("results*.xlsx", "results*.json"))
 
 
 def _nothing_to_do(desk: Desk) -> int:

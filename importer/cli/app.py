@@ -6,10 +6,10 @@ from typing import Annotated
 import typer
 
 EXIT_CODES = """
-Exit codes: 0 done, all rows fine (or nothing to do) · 1 unexpected failure, the message names the log · 2 wrong usage,
+Exit codes: 0 done, all rows fine (or nothing to do) · 1 unexpected failure, the message names the log; or all was done but the reports · 2 wrong usage,
 settings or unreadable file · 3 rows with errors were found (check, preview) · 4 approval missing, or plan altered or
-stale · 5 the run finished, some rows were not created · 6 not authorised: credentials or scope · 7 service
-unavailable, resume will continue · 8 another run holds the lock · 130/143 interrupted, resume will continue
+stale · 5 the run ended, or was stopped for failing rows, and some were not created · 6 not authorised: credentials or scope · 7 service
+unavailable, resume will continue · 8 another importer sends, or has taken the run over · 130/143 interrupted, resume will continue
 """
 
 app = typer.Typer(

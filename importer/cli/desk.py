@@ -67,7 +67,7 @@ def opened(flags: Table[str, Any], profile: str | None, format_: str) -> Iterato
 def _proven(settings: Settings) -> None:
     """Wrong settings are told at once."""
     _ = (settings.rate, settings.concurrency, settings.track, settings.canary, settings.max_failures(0))
-    for name in ("index_lag", "timeout", "longest_wait", "outage_wait"):
+    for name in ("index_lag", "timeout", "longest_wait", "outage_wait", "lease"):
         settings.seconds(name)
 
 
@@ -97,6 +97,7 @@ def _how(desk: Desk, rows: int) -> "How":
         concurrency=settings.concurrency,
         flight_s=settings.seconds("timeout") + CONNECT_S,
         outage_s=settings.seconds("outage_wait"),
+        lease_s=settings.seconds("lease"),
         canary=settings.canary,
         max_failures=settings.max_failures(rows),
     )

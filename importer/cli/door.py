@@ -8,6 +8,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from importer.core.errors import ImporterError
+from importer.folders import private_folder
 
 
 def guarded(arguments: Sequence[str]) -> int:
@@ -94,7 +95,7 @@ def _kept(problem: Exception) -> str:
     folder = Path(chosen or platformdirs.user_state_dir("genesys-task-importer", appauthor=False))
     path = folder / "failures.log"
     try:
-        folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+        private_folder(folder)
         handle = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o600)
         with os.fdopen(handle, "a", encoding="utf-8", errors="replace") as file:
             traceback.print_exception(problem, file=file)

@@ -10,7 +10,6 @@ from importer.ports import Clock, Ledger, Progress
 
 log = logging.getLogger(__name__)
 
-LASTS_S = 30.0
 RENEWALS = 3
 """So often a lease is renewed in the time that it lasts."""
 
@@ -32,8 +31,8 @@ class Leasing:
     clock: Clock
     who: Who
     flight_s: float  # how long one call may take at most
+    lasts_s: float
     progress: Progress
-    lasts_s: float = LASTS_S
     _lease: Lease | None = field(default=None)
 
     async def take(self) -> None:

@@ -165,7 +165,7 @@ class Running:
         return stack
 
     def _leasing(self, run: str, rules: Rules) -> Leasing:
-        return Leasing(run, self.ledger, self.clock, self.who, rules.flight_s, self.progress)
+        return Leasing(run, self.ledger, self.clock, self.who, rules.flight_s, rules.lease_s, self.progress)
 
     async def _submit(self, run: str, rules: Rules) -> None:
         leasing = self._leasing(run, rules)

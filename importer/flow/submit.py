@@ -43,6 +43,7 @@ class Rules:
     concurrency: int
     flight_s: float = 0.0  # how long another process's call may be under way: two OAuth clients may share a ledger
     outage_s: float = 300.0  # how long an outage is waited out
+    lease_s: float = 30.0  # how long the run is this process's after each renewal of its lease
     canary: int = 0  # so many rows must be created before the rest is sent
     max_failures: int | None = None  # more failed rows than that stop the run
     sends: bool = True  # False: reconcile, which only looks rows up
@@ -204,6 +205,10 @@ class Submission:
         sending = advance(entry, Stage.SENDING, attempts=entry.attempts + 1)
 
         async def claim() -> bool:
+            if calls:  # a 401 proved that nothing was done; the claim stands, and the lease may have been lost since
+                if not self.holds():
+                    raise LeaseLost(self.run)
+                return True
             if self._halted is not None:
                 return False
             claimed = await self.ledger.claim([entry], self._now(), over_doubt=over_doubt)
@@ -388,6 +393,8 @@ class Submission:
                 self._canaries = max(self._canaries - 1, 0)
             case Outcome.EXISTING:
                 self._failures.settled(entry.position)
+            case Outcome.UNKNOWN if entry.position in self._taken_up:
+                return  # it rests from an earlier start: no canary of this one, which could then never send the rest
             case outcome if self._canaries and outcome is not Outcome.NOT_SENT:
                 self.halt(_canary(entry))
 

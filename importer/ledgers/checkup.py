@@ -2,7 +2,7 @@
 
 import json
 import sqlite3
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Generator, Iterator
 from contextlib import closing, suppress
 from dataclasses import dataclass
 from functools import cache
@@ -33,9 +33,10 @@ class Check:
 
 def refuse_damage(connection: sqlite3.Connection, path: Path) -> None:
     """Raises LedgerError, naming the check, where the ledger does not say what was written."""
-    for check in checks(connection):
-        if check.problems:
-            raise LedgerError(f"The ledger {path} is damaged ({check.name}): {check.problems[0]}.", KEEP)
+    with closing(checks(connection)) as found:
+        for check in found:
+            if check.problems:
+                raise LedgerError(f"The ledger {path} is damaged ({check.name}): {check.problems[0]}.", KEEP)
 
 
 def verified(path: Path) -> list[Check]:
@@ -47,16 +48,24 @@ def verified(path: Path) -> list[Check]:
         return [*found, Check("counter outside the file", tuple(older))]
 
 
-def checks(connection: sqlite3.Connection) -> Iterator[Check]:
-    """One by one, the quick ones first."""
-    for name, look in CHECKS.items():
-        try:
-            problems = tuple(look(connection))
-        except (sqlite3.Error, LedgerError) as problem:
-            problems = (f"{problem}",)
-        except (ValueError, TypeError, KeyError) as problem:
-            problems = (f"a record cannot be read ({problem})",)
-        yield Check(name, problems)
+def checks(connection: sqlite3.Connection) -> Generator[Check, None, None]:
+    """One by one, the quick ones first; all of one moment, for another process may be writing meanwhile. To be closed."""
+    connection.execute("BEGIN")
+    try:
+        for name, look in CHECKS.items():
+            yield Check(name, _problems(connection, look))
+    finally:
+        if connection.in_transaction:
+            connection.execute("ROLLBACK")
+
+
+def _problems(connection: sqlite3.Connection, look: Callable[[sqlite3.Connection], Iterator[str]]) -> tuple[str, ...]:
+    try:
+        return tuple(look(connection))
+    except (sqlite3.Error, LedgerError) as problem:
+        return (f"{problem}",)
+    except (ValueError, TypeError, KeyError) as problem:
+        return (f"a record cannot be read ({problem})",)
 
 
 def exported(path: Path, folder: Path) -> dict[str, int]:

@@ -31,6 +31,8 @@ class Counter:
             if problem.errno in (errno.EMFILE, errno.ENFILE):
                 raise  # that says nothing of the file
             return UNREADABLE
+        if not text:
+            return None  # its maker died before the first number was in it
         whole = text.strip().isdigit() and len(text) <= WIDTH + 1
         if not whole:
             return UNREADABLE

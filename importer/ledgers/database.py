@@ -100,8 +100,7 @@ class Database:
 
     def generation(self) -> int:
         """How often the ledger was written, as it says itself."""
-        found = self.reader.execute(GENERATION).fetchone()
-        return int(found[0]) if found else 0
+        return _generation(self.reader)
 
     def close(self) -> None:
         """Lets the writes under way finish, then closes."""
@@ -168,15 +167,27 @@ class Database:
             except Exception as refused:  # noqa: BLE001 - one caller's mistake is not the others'
                 self._writer.execute("ROLLBACK TO job")
                 failed.append((write.future, refused))
-        generation = _next_generation(self._writer)
+        generation = None if self._of_old() else _next_generation(self._writer)
         self._writer.execute("COMMIT")
-        self._count(generation)
+        if generation is not None:
+            self._count(generation)
         for future, reason in failed:
             if future in waiting:
                 future.set_exception(reason)
         for future, result in done:
             if future in waiting:
                 future.set_result(result)
+
+    def _of_old(self) -> bool:
+        """Whether the file is an older copy of itself: it does not grow then, or it would soon pass for the newest.
+
+        Asked inside a write: whatever was committed before is seen, so the counter is not ahead of a ledger that it belongs to.
+        """
+        try:
+            counted = self.counter.value()
+        except OSError:  # no handle is left: `_count` stops what follows
+            return False
+        return counted is None or counted > _generation(self._writer)
 
     def _count(self, generation: int) -> None:
         """What is committed stays so; but where it cannot be counted, nothing new is begun."""
@@ -228,11 +239,20 @@ def _roll_back(connection: sqlite3.Connection) -> None:
         log.warning("ledger not rolled back", extra={"problem": str(problem)})
 
 
-def _next_generation(connection: sqlite3.Connection) -> int:
+def _generation(connection: sqlite3.Connection) -> int:
     found = connection.execute(GENERATION).fetchone()
-    generation = int(found[0]) + 1 if found else 1
-    connection.execute(MARK, ("generation", str(generation), seal(("generation", str(generation)))))
+    return int(found[0]) if found else 0
+
+
+def _next_generation(connection: sqlite3.Connection) -> int:
+    generation = _generation(connection) + 1
+    put_generation(connection, generation)
     return generation
+
+
+def put_generation(connection: sqlite3.Connection, generation: int) -> None:
+    """How often the ledger was written."""
+    connection.execute(MARK, ("generation", str(generation), seal(("generation", str(generation)))))
 
 
 def _code(problem: sqlite3.Error) -> int:

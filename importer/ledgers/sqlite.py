@@ -1,7 +1,6 @@
 """The ledger in SQLite: what the importer must never forget. Records and finds; decides nothing."""
 
 import asyncio
-import hashlib
 import json
 import secrets
 import sqlite3
@@ -17,27 +16,25 @@ from importer.core.lease import Holder, Lease
 from importer.core.plan import Approval, Environment
 from importer.core.report import AuditEntry, ResultRow, RunFacts, StateChange, tally
 from importer.core.stages import OUTCOMES, UNSETTLED, Entry, Stage, advance
+from importer.ledgers import writes
 from importer.ledgers.checkup import refuse_damage
-from importer.ledgers.database import MARK, Database, queries
+from importer.ledgers.counter import UNREADABLE
+from importer.ledgers.database import MARK, Database, put_generation, queries
 from importer.ledgers.records import (
     KEEP,
     approval,
     approval_values,
-    audit_values,
-    call_seal,
     checked,
     entry,
-    moving_values,
     result_row,
     row_values,
     run_record,
     run_values,
     state_sealed,
-    state_values,
 )
 from importer.ledgers.seal import seal
 from importer.machine import machine
-from importer.ports import CallEnd, Claim, RunRecord, RunRow, TakenBy
+from importer.ports import CallEnd, Claim, RunRecord, RunRow
 
 SQL = queries()
 
@@ -76,7 +73,12 @@ class SqliteLedger:
         return counted is None or counted > self._database.generation()
 
     def accept_as_newest(self) -> None:
-        self._database.counter.tell(self._database.generation(), durable=True)
+        database = self._database
+        counted = database.counter.value()
+        if counted is not None and UNREADABLE > counted > database.generation():
+            # Beyond all that was counted: the file whose place this copy takes is the older one from now on.
+            database.write(lambda connection: put_generation(connection, counted + 1)).result()
+        database.counter.tell(database.generation(), durable=True)
 
     def _newest(self) -> None:
         if self.is_older_copy():
@@ -216,13 +218,15 @@ class SqliteLedger:
 
         def job(connection: sqlite3.Connection) -> Claim:
             self._guard(connection, run, number)
-            taken = {e.position: t for e in entries if (t := _taken(connection, number, env, e, over_doubt=over_doubt))}
+            taken = {
+                e.position: t for e in entries if (t := writes.taken(connection, number, env, e, over_doubt=over_doubt))
+            }
             free = [entry for entry in entries if entry.position not in taken]
             if not free:
                 return Claim(None, taken)
             for each in free:
-                _put(connection, number, advance(each, Stage.SENDING, attempts=each.attempts + 1))
-            return Claim(_begin_call(connection, number, kind, free, at), taken)
+                writes.put(connection, number, advance(each, Stage.SENDING, attempts=each.attempts + 1))
+            return Claim(writes.begin_call(connection, number, kind, free, at), taken)
 
         claim: Claim = await self._write(job)
         return claim
@@ -238,13 +242,13 @@ class SqliteLedger:
 
         def job(connection: sqlite3.Connection) -> None:
             self._guard(connection, entry.run, number)
-            _put(connection, number, entry)
+            writes.put(connection, number, entry)
             if states:
-                _put_states(connection, number, entry.position, states)
+                writes.put_states(connection, number, entry.position, states)
             if audits:
-                _put_audits(connection, number, entry.position, audits)
+                writes.put_audits(connection, number, entry.position, audits)
             if end is not None:
-                _end_call(connection, end)
+                writes.end_call(connection, end)
 
         await self._write(job, answer=True)
 
@@ -253,7 +257,7 @@ class SqliteLedger:
 
         def job(connection: sqlite3.Connection) -> None:
             self._guard(connection, run, number)
-            _end_call(connection, end)
+            writes.end_call(connection, end)
 
         await self._write(job, answer=True)
 
@@ -362,52 +366,6 @@ def _stage(text: str) -> Stage:
         return Stage(text)
     except ValueError:
         raise LedgerError(f"The ledger is damaged: a row is in the stage {text!r}.", KEEP) from None
-
-
-def _taken(connection: sqlite3.Connection, number: int, env: int, entry: Entry, *, over_doubt: bool) -> TakenBy | None:
-    for no, position, run, stage, task_id in connection.execute(SQL["holder"], (env, entry.external_id)):
-        own = (no, position) == (number, entry.position)
-        if not own and (stage == Stage.CREATED or not over_doubt):
-            return TakenBy(run, task_id if stage == Stage.CREATED else None)
-    return None
-
-
-def _begin_call(connection: sqlite3.Connection, number: int, kind: str, entries: Sequence[Entry], at: str) -> int:
-    body = hashlib.sha256("\n".join(each.payload for each in entries).encode("utf-8", "surrogatepass")).digest()
-    positions = sorted(each.position for each in entries)
-    sealed = call_seal(number, kind, body, at, positions, None)
-    call = connection.execute(SQL["begin_call"], (number, kind, body, at, sealed)).lastrowid
-    assert call is not None
-    connection.executemany(SQL["add_call_row"], [(call, position) for position in positions])
-    return call
-
-
-def _put_states(connection: sqlite3.Connection, number: int, position: int, states: Sequence[StateChange]) -> None:
-    lines = state_values(states)
-    connection.execute(SQL["clear_states"], (number, position))
-    connection.executemany(SQL["add_state"], [(number, position, *line) for line in lines])
-    connection.execute(SQL["seal_states"], (number, position, seal(lines)))
-
-
-def _put_audits(connection: sqlite3.Connection, number: int, position: int, audits: Sequence[AuditEntry]) -> None:
-    lines = audit_values(audits)
-    connection.execute(SQL["clear_audits"], (number, position))
-    connection.executemany(SQL["add_audit"], [(number, position, *line) for line in lines])
-    connection.execute(SQL["seal_audits"], (number, position, seal(lines)))
-
-
-def _put(connection: sqlite3.Connection, number: int, entry: Entry) -> None:
-    moving = moving_values(entry)
-    cursor = connection.execute(SQL["put_row"], (*moving, seal(moving), number, entry.position))
-    if cursor.rowcount != 1:
-        raise LedgerError(f"The ledger has no row for line {entry.line} of the run {entry.run}.", "Keep the file.")
-
-
-def _end_call(connection: sqlite3.Connection, end: CallEnd) -> None:
-    no, kind, body, began_at = connection.execute(SQL["call"], (end.call,)).fetchone()
-    positions = [position for (position,) in connection.execute(SQL["rows_of_call"], (end.call,))]
-    sealed = call_seal(no, kind, body, began_at, positions, end)
-    connection.execute(SQL["end_call"], (end.at, end.answer, end.correlation_id, sealed, end.call))
 
 
 def _grouped(cursor: Iterable[tuple[Any, ...]]) -> Iterator[tuple[int, list[tuple[Any, ...]]]]:

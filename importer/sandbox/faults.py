@@ -21,18 +21,31 @@ HTML = b"<html><head><title>Bad Gateway</title></head><body><h1>502 Bad Gateway<
 class FaultPlan:
     """Counts calls and picks the fault of each; the same seed and the same calls give the same faults."""
 
-    def __init__(self, rules: Iterable[Fault], seed: int) -> None:
+    def __init__(self, rules: Iterable[Fault], seed: int, per_row: int | None = None) -> None:
         self.rules = tuple(rules)
+        self._per_row = per_row
         self._chance = random.Random(f"{seed}:faults")
         self._calls: Counter[str] = Counter()
         self._hits: Counter[int] = Counter()
+        self._rows: Counter[str] = Counter()
 
-    def next(self, operation: str) -> Fault | None:
-        """The fault of this call of `operation`, or None; every call that the limit let pass is counted here once."""
+    def needs_row(self, operation: str) -> bool:
+        """Whether `next` wants to know the external ID of a call of `operation`."""
+        return self._per_row is not None and operation == "create"
+
+    def next(self, operation: str, row: str | None = None) -> Fault | None:
+        """The fault of this call of `operation`, or None; every call that the limit let pass is counted here once.
+
+        A `row` that was hit as often as one may be is spared.
+        """
         self._calls[operation] += 1
         self._calls["any"] += 1
         for number, rule in enumerate(self.rules):
             if rule.operation in (operation, "any") and self._strikes(number, rule):
+                if row is not None and self._per_row is not None:
+                    if self._rows[row] >= self._per_row:
+                        return None
+                    self._rows[row] += 1
                 self._hits[number] += 1
                 return rule
         return None

@@ -158,6 +158,9 @@ class Scenario(_Settings):
     queues: tuple[QueueSpec, ...] = ()
     """Queues added to those of the default world; one with the name of a default queue replaces it."""
     faults: tuple[Fault, ...] = ()
+    faults_per_row: int | None = Field(default=None, ge=0)
+    """At most so many faults, of all rules together, hit the calls that create one external ID; other calls have no
+    such bound. Where it is set, the fault of such a call is chosen when its body has been read."""
 
     def changed(self, changes: Mapping[str, Any]) -> "Scenario":
         """This scenario with some settings replaced, checked like a file; tables (`limit`, `life`) are merged."""

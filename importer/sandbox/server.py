@@ -173,16 +173,19 @@ class Sandbox:
 
     async def _process(self, request: web.BaseRequest, visit: Visit) -> Answer:
         """Read and carry out a call. A hang ends early, by cancellation, with the sandbox or when the client leaves."""
-        kind = visit.fault.kind if visit.fault else ""
-        if kind == "reset_before":
-            return error(500)
-        if visit.fault and kind == "hang":
-            await self.clock.sleep(visit.fault.seconds)
         try:
+            if self.service.faults.needs_row(visit.operation):
+                self.service.read(visit, await request.read())
+            kind = visit.fault.kind if visit.fault else ""
+            if kind == "reset_before":
+                return error(500)
+            if visit.fault and kind == "hang":
+                await self.clock.sleep(visit.fault.seconds)
             body = await request.read()
         except web.HTTPRequestEntityTooLarge:
             return error(413)
-        self.service.read(visit, body)
+        if not self.service.faults.needs_row(visit.operation):
+            self.service.read(visit, body)
         if kind == "reset_late":
             self.service.postpone(visit, request.query, request.headers, body)
             return error(500)

@@ -95,16 +95,21 @@ class Service:
         answer = found if isinstance(found, Answer) else None
         if not visit.standing.admitted:
             answer = self._too_many(visit.standing)
-        elif answer is None:
+        elif answer is None and not self.faults.needs_row(operation):
             visit.fault = self.faults.next(operation)
         self._note({"kind": "arrived", "monotonic": arrived, **_named(visit)})
         return visit, answer
 
     def read(self, visit: Visit, body: bytes) -> None:
-        """Note what a call to create asks for; other calls ask for nothing that could be done twice."""
+        """Note what a call to create asks for; other calls ask for nothing that could be done twice.
+
+        Where faults are counted for each row, the visit has its fault from here on.
+        """
         if visit.operation == "create":
-            digest = hashlib.sha256(body).hexdigest()
-            asked = {"external_id": _external_id(body), "sha256": digest, "bytes": len(body)}
+            external_id, digest = _external_id(body), hashlib.sha256(body).hexdigest()
+            if self.faults.needs_row(visit.operation):
+                visit.fault = self.faults.next(visit.operation, external_id)
+            asked = {"external_id": external_id, "sha256": digest, "bytes": len(body)}
             self._note({"kind": "read", "n": visit.n, **asked, "fault": visit.fault.kind if visit.fault else None})
 
     def process(self, visit: Visit, query: Mapping[str, str], headers: Mapping[str, str], body: bytes) -> Answer:
@@ -188,7 +193,7 @@ class Service:
 
     def set_faults(self, rules: tuple[Fault, ...]) -> None:
         """Replace the fault rules; their counts start at 1 again."""
-        self.faults = FaultPlan(rules, self.world.identity.seed)
+        self.faults = FaultPlan(rules, self.world.identity.seed, self.world.scenario.faults_per_row)
 
     def change(self, changes: Mapping[str, Any]) -> None:
         """Change settings as they would stand in a scenario; raises ScenarioError and then changes nothing."""
@@ -198,7 +203,7 @@ class Service:
         limit_before, self.world.scenario = self.world.scenario.limit, scenario
         if scenario.limit != limit_before:
             self._set_limit()
-        if "faults" in changes:
+        if changes.keys() & {"faults", "faults_per_row"}:
             self.set_faults(scenario.faults)
         for spec in scenario.queues if "queues" in changes else ():
             self.world.put_queue(spec)

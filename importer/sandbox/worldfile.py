@@ -29,7 +29,8 @@ class WorldFile:
         self.path = path
         self._lock = FileLock(f"{path}.lock", mode=0o600)
         try:
-            path.parent.mkdir(parents=True, exist_ok=True)
+            for folder in (*reversed(path.parent.parents), path.parent):
+                folder.mkdir(mode=0o700, exist_ok=True)  # with `parents` those above it would get the umask's mode
             self._lock.acquire(timeout=0)
             self._file = os.open(path, os.O_RDWR | os.O_CREAT | os.O_APPEND, 0o600)
         except (Timeout, RuntimeError) as problem:

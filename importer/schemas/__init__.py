@@ -9,6 +9,8 @@ NAMES = (
     "importer.preview/1",
     "importer.run/1",
     "importer.resume/1",
+    "importer.reconcile/1",
+    "importer.ledger/1",
     "importer.results/1",
     "importer.preview-report/1",
 )

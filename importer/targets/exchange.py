@@ -7,6 +7,7 @@ from collections.abc import Awaitable, Callable, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field, replace
 
+from multidict import MultiMapping
 from yarl import URL
 
 from importer.core.breaker import OUTAGE_LIMIT
@@ -21,6 +22,7 @@ log = logging.getLogger(__name__)
 
 READ_TRIES = 5
 RENEW_BEFORE_S = 30.0
+LASTS_MOST_S = 1e9
 REPEATABLE = frozenset({408, 500, 502, 503, 504})
 HOLDING = frozenset({429, 503})
 """Statuses whose Retry-After holds all calls."""
@@ -48,7 +50,7 @@ class Exchange:
     """Sends calls under the pace, with one token for all of them.
 
     Retries reads with back-off, as far as the run's budget goes; never repeats a POST but after a 401, which proves that it was
-    not done. The mutable state is the token with its expiry, the budget, and counts of failures and throttlings in a row.
+    not done. The mutable state is the token with its expiry and number, the budget, and counts of failures and throttlings in a row.
     """
 
     def __init__(
@@ -60,6 +62,7 @@ class Exchange:
         self._clock = clock
         self._transport = transport
         self._token = ""
+        self._log_ins = 0
         self._expires = 0.0
         self._renewing = asyncio.Lock()
         self._throttled = 0
@@ -76,7 +79,7 @@ class Exchange:
 
     async def log_in(self, scopes: Sequence[str]) -> None:
         """Fetches a token. Raises NotAuthorised for wrong credentials, or where one of `scopes` is known to be missing."""
-        await self._renewed("")
+        await self._renewed()
         missing = [scope for scope in scopes if self.scopes is not None and scope not in self.scopes]
         if missing:
             raise NotAuthorised(
@@ -84,15 +87,18 @@ class Exchange:
                 "Add it in Genesys Cloud under Admin, Integrations, OAuth, on the client's Scope or Roles page.",
             )
 
-    async def _renewed(self, stale: str) -> str:
-        """The token, fetched anew if it is still `stale`: once, however many calls wait for it."""
+    async def _renewed(self, stale: int = 0) -> tuple[str, int]:
+        """The token and the number of its log-in; fetched anew if it is still that of log-in `stale`.
+
+        Once, however many calls wait for it, also where the server gives the same text again.
+        """
         async with self._renewing:
-            if self._token == stale or self._clock.monotonic() > self._expires:
+            if self._log_ins == stale or self._clock.monotonic() > self._expires:
                 await self._fetch_token()
-            return self._token
+            return self._token, self._log_ins
 
     async def _fetch_token(self) -> None:
-        pair = f"{self._credentials.client_id}:{self._credentials.secret}".encode()
+        pair = f"{self._credentials.client_id}:{self._credentials.secret}".encode(errors="surrogateescape")
         headers = {"Authorization": "Basic " + base64.b64encode(pair).decode()}
         form = {"grant_type": "client_credentials"}
         request = Request("POST", URL(self._endpoints.login + "/oauth/token"), headers, form)
@@ -104,11 +110,21 @@ class Exchange:
                 "Check GENESYS_CLIENT_ID, GENESYS_CLIENT_SECRET and the region.",
             )
         token = body.get("access_token")
-        if reply.status != 200 or not isinstance(token, str) or not token:
+        if (
+            reply.status != 200
+            or not isinstance(token, str)
+            or not token
+            or not (token.isascii() and token.isprintable())
+        ):
             raise TargetDown(f"The log-in answered {reply.status} without a token.", "Check the login host.")
         lasts = body.get("expires_in")
-        lasts_s = float(lasts) if isinstance(lasts, int | float) and not isinstance(lasts, bool) else 3600.0
+        lasts_s = (
+            float(max(min(lasts, LASTS_MOST_S), -LASTS_MOST_S))
+            if isinstance(lasts, int | float) and not isinstance(lasts, bool)
+            else 3600.0
+        )
         self._token = token
+        self._log_ins += 1
         self._expires = self._clock.monotonic() + max(lasts_s - RENEW_BEFORE_S, lasts_s / 2)
         scope = body.get("scope")
         self.scopes = frozenset(scope.split()) if isinstance(scope, str) and scope.strip() else None
@@ -190,7 +206,7 @@ class Exchange:
 
     async def _authorised(self, request: Request, claim: Claiming | None = None) -> Reply | Lost | NotDone | None:
         for last in (False, True):
-            token = await self._renewed("")
+            token, log_in = await self._renewed()
             headers = {**request.headers, "Authorization": f"Bearer {token}"}
             reply = await self._once(replace(request, headers=headers), claim)
             if not isinstance(reply, Reply) or reply.status != 401:
@@ -200,8 +216,9 @@ class Exchange:
                     f"The target refused a token that was just renewed (401: {reply.problem}).",
                     "Check the OAuth client in Genesys Cloud: it may have been deleted or disabled.",
                 )
-            claim = None  # the row is claimed already; 401 means that nothing was done
-            await self._renewed(token)
+            await self._renewed(
+                log_in
+            )  # 401 means that nothing was done; `claim` is asked again before the second call
         raise AssertionError
 
     async def _once(self, request: Request, claim: Claiming | None = None) -> Reply | Lost | NotDone | None:
@@ -225,7 +242,7 @@ class Exchange:
 
     def _heed(self, reply: Reply) -> None:
         """Slows everyone down where the answer says so. Raises LongWait for a wait that is too long to sit out."""
-        hinted = retry_after_s(reply.headers.get("Retry-After"), reply.headers.get("Date"))
+        hinted = _hinted_s(reply.headers)
         if reply.status == 429:
             self._throttled += 1
             wait_s = hinted if hinted is not None else back_off_s(self._throttled, first_s=1.0)
@@ -241,6 +258,13 @@ class Exchange:
         if all(number is not None for number in numbers):
             allowed, count, reset = (number or 0 for number in numbers)
             self._pace.told(allowed, count, float(reset))
+
+
+def _hinted_s(headers: Mapping[str, str]) -> float | None:
+    """What Retry-After asks for. Of several such headers (a gateway adds its own) the longest counts: early by none."""
+    told: list[str] = headers.getall("Retry-After", []) if isinstance(headers, MultiMapping) else []
+    hints = [retry_after_s(each, headers.get("Date")) for each in told or [headers.get("Retry-After", "")]]
+    return max((each for each in hints if each is not None), default=None)
 
 
 def _is_final(reply: Reply) -> bool:

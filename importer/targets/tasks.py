@@ -4,7 +4,7 @@ import json
 import re
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, Mapping, Sequence
 from datetime import datetime
-from typing import Any
+from typing import Any, TypeGuard
 from urllib.parse import quote
 
 from importer.core.budget import RetryBudget
@@ -175,8 +175,12 @@ class TasksTarget:
     # Paging
 
     async def _pages(self, path: str, size: int, needs: str) -> AsyncIterator[dict[str, Any]]:
-        """The entities of all pages. The end is at `total`, at `pageCount`, or at the first page that is not full."""
+        """The entities of all pages. The end is at `total`, at `pageCount`, or at a page that is not full and promises no more.
+
+        Raises Unavailable for a list that is not whole: one that gives a page again, or an empty one while more is to come.
+        """
         seen = 0
+        pages: set[str] = set()
         join = "" if path.endswith("?") else "&" if "?" in path else "?"
         for number in range(1, PAGES_MOST + 1):
             reply = await self._exchange.get(f"{path}{join}pageNumber={number}&pageSize={size}", needs=needs)
@@ -184,13 +188,19 @@ class TasksTarget:
             if page is None:
                 raise Unavailable(f"A list could not be read ({reply.status}: {reply.problem}).", "Try again later.")
             entities = page.get("entities")
-            if not isinstance(entities, list) or (number == 1 and not entities and _more(page.get("total"))):
+            if not isinstance(entities, list) or (not entities and _more(page.get("total"), seen)):
                 raise Unavailable("A list came without its entries.", "Try again later; importer resume carries on.")
             rows = [each for each in entities if isinstance(each, dict)]
+            known = len(pages)
+            pages.add(json.dumps(rows, sort_keys=True))
+            if rows and len(pages) == known:
+                raise Unavailable("A list gives the same pages again.", "Try again later; importer resume carries on.")
             for each in rows:
                 yield each
             seen += len(rows)
-            if len(rows) < size or _reached(page.get("total"), seen) or _reached(page.get("pageCount"), number):
+            if _reached(page.get("total"), seen) or _reached(page.get("pageCount"), number):
+                return
+            if len(rows) < size and not _more(page.get("total"), seen):
                 return
         raise TargetDown(f"A list has more than {PAGES_MOST} pages.", "Ask the service's support.")
 
@@ -274,10 +284,14 @@ def _audit_entry(entry: Mapping[str, Any], number: int) -> AuditEntry:
     )
 
 
-def _more(total: Any) -> bool:
-    """Whether a page claims that there are entries."""
-    return isinstance(total, int) and not isinstance(total, bool) and total > 0
+def _more(total: Any, seen: int) -> bool:
+    """Whether a page claims that more is to come. A server may give fewer rows a page than it was asked for."""
+    return _is_whole(total) and total > seen
+
+
+def _is_whole(value: Any) -> TypeGuard[int]:
+    return isinstance(value, int) and not isinstance(value, bool)
 
 
 def _reached(limit: Any, count: int) -> bool:
-    return isinstance(limit, int) and not isinstance(limit, bool) and count >= limit
+    return _is_whole(limit) and count >= limit

@@ -1,21 +1,33 @@
 """Transport: one HTTP request and what its failure proves. The only module that touches aiohttp's client."""
 
 import asyncio
+import base64
 import json
+import math
+import re
 import ssl
 from collections.abc import Mapping
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Protocol
 
 import aiohttp
+from aiohttp.abc import AbstractResolver
 from yarl import URL
 
 from importer.core.errors import TargetDown
 from importer.core.outcomes import TIME_OUT, Lost, NotDone
+from importer.core.unseen import BROKEN
 
 ANSWER_CAP = 4 * 1024 * 1024
 """Bytes read of one answer; a larger one is unreadable."""
+DEPTH_MOST = 64
+"""Levels of lists and objects in an answer; what is deeper could not be written again."""
+ID_MOST = 100
+SECRET_LEAST = 6
+"""Characters of a secret that is taken out of answers; shorter ones are parts of words."""
+_HALF = re.compile(rb"\\u[dD][89a-fA-F]")
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,8 +58,9 @@ class Reply:
 
     @property
     def correlation_id(self) -> str | None:
-        """The platform's ID of the call, which its support asks for."""
-        return self.headers.get("ININ-Correlation-Id")
+        """The platform's ID of the call, which its support asks for; at most ID_MOST characters that can be written."""
+        found = self.headers.get("ININ-Correlation-Id")
+        return None if found is None else _writable(found[:ID_MOST])
 
     @property
     def problem(self) -> str:
@@ -105,9 +118,16 @@ def trusting(ca_file: Path | None = None) -> ssl.SSLContext:
 class HttpTransport:
     """See Transport. The mutable state is the session, opened by the first request."""
 
-    def __init__(self, timeouts: Timeouts | None = None, trust: ssl.SSLContext | None = None) -> None:
+    def __init__(
+        self,
+        timeouts: Timeouts | None = None,
+        trust: ssl.SSLContext | None = None,
+        resolver: AbstractResolver | None = None,
+    ) -> None:
+        """`resolver` finds addresses; None: the system's."""
         self._timeouts = timeouts or Timeouts()
         self._trust = trust
+        self._resolver = resolver
         self._session: aiohttp.ClientSession | None = None
 
     async def close(self) -> None:
@@ -135,14 +155,16 @@ class HttpTransport:
         async with session.request(
             request.method, request.url, headers=request.headers, data=request.body, allow_redirects=False
         ) as response:
-            data = await _capped(response)
+            data = _without(await _capped(response), request.headers)
             return Reply(response.status, json_of(data), response.headers)
 
     def _opened(self) -> aiohttp.ClientSession:
         if self._session is None:
             timeout = aiohttp.ClientTimeout(total=self._timeouts.total_s, sock_connect=self._timeouts.connect_s)
             self._session = aiohttp.ClientSession(
-                connector=aiohttp.TCPConnector(limit=0, keepalive_timeout=10.0, ssl=self._trust or True),
+                connector=aiohttp.TCPConnector(
+                    limit=0, keepalive_timeout=10.0, ssl=self._trust or True, resolver=self._resolver
+                ),
                 timeout=timeout,
                 headers={
                     "Accept": "application/json",
@@ -165,16 +187,66 @@ async def _capped(response: aiohttp.ClientResponse) -> bytes:
     return bytes(data)
 
 
+def _without(data: bytes, headers: Mapping[str, str]) -> bytes:
+    """The body without the credentials of its own request: some servers and proxies repeat headers in what they say of an error."""
+    _, _, sent = headers.get("Authorization", "").partition(" ")
+    words = [sent.encode(errors="replace")]
+    with suppress(ValueError):
+        words.append(base64.b64decode(sent, validate=True).partition(b":")[2])
+    escaped = [json.dumps(word.decode(errors="surrogateescape"))[1:-1].encode() for word in words]
+    for word in (*words, *escaped):
+        if len(word) >= SECRET_LEAST:
+            data = data.replace(word, b"***")
+    return data
+
+
 def json_of(data: bytes) -> Any:
-    """The JSON value of a body; None where it is none."""
+    """The JSON value of a body; None where it is none, or none that can be passed on.
+
+    Stricter than the standard parser: no NaN, no number beyond a float, at most DEPTH_MOST levels. Half a surrogate
+    pair, which no file or ledger can hold, becomes `?`.
+    """
     try:
-        return json.loads(data)
+        value = json.loads(data, parse_constant=_no_number, parse_float=_finite)
+        if _HALF.search(data):
+            value = json.loads(json.dumps(value, ensure_ascii=False).encode(errors="replace"))
     except (ValueError, RecursionError):
         return None
+    return value if _is_flat(value) else None
+
+
+def _no_number(constant: str) -> Any:
+    raise ValueError(f"{constant} is no JSON")
+
+
+def _finite(text: str) -> float:
+    number = float(text)
+    if not math.isfinite(number):
+        raise ValueError(f"{text[:40]} is too large")
+    return number
+
+
+def _is_flat(value: Any) -> bool:
+    level = [value]
+    for _ in range(DEPTH_MOST):
+        level = [
+            inner
+            for each in level
+            if isinstance(each, dict | list)
+            for inner in (each.values() if isinstance(each, dict) else each)
+        ]
+        if not level:
+            return True
+    return False
 
 
 def _words(problem: BaseException) -> str:
     """An exception in words: time-outs have none of their own."""
     if isinstance(problem, TimeoutError):
         return TIME_OUT
-    return str(problem)[:200] or type(problem).__name__
+    return _writable(str(problem)[:200]) or type(problem).__name__
+
+
+def _writable(text: str) -> str:
+    """A header, or what quotes one: bytes that are no UTF-8 came as halves of surrogate pairs, which no ledger can hold."""
+    return BROKEN.sub("?", text)

@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import BinaryIO
 
 from importer.core.errors import NotWritten
+from importer.folders import private_folder
 
 TRIES = 99
 """How many other names are tried where a file is held open by another program."""
@@ -80,15 +81,6 @@ def _told(path: Path) -> Iterator[None]:
         if "null byte" not in str(problem):  # a NUL in a path is the one thing about a name that is no OSError
             raise
         raise NotWritten("The path of a report holds a NUL character.", ELSEWHERE) from problem
-
-
-def private_folder(folder: Path) -> None:
-    """Makes a folder and those above it, for their owner alone. What exists keeps its rights."""
-    if folder.is_dir():
-        return
-    private_folder(folder.parent)
-    folder.mkdir(exist_ok=True)
-    folder.chmod(0o700)
 
 
 def _renamed(temporary: Path, path: Path) -> Path:

@@ -43,7 +43,7 @@ def test_help_lists_the_exit_codes(importer: Shell) -> None:
     """The help lists the exit codes."""
     ended = importer("--help")
     assert ended.code == 0
-    assert "8 another run holds the lock" in " ".join(ended.out.split())
+    assert "8 another importer sends" in " ".join(ended.out.split())
 
 
 @pytest.mark.parametrize(
@@ -53,6 +53,8 @@ def test_help_lists_the_exit_codes(importer: Shell) -> None:
         "preview",
         "run",
         "resume",
+        "reconcile",
+        "ledger",
         "track",
         "report",
         "status",

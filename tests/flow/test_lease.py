@@ -10,20 +10,22 @@ import pytest
 from importer.core.errors import AlreadyRunning, LeaseLost
 from importer.core.lease import Holder
 from importer.core.stages import Entry, Stage
-from importer.flow.lease import LASTS_S, Leasing, Who
+from importer.flow.lease import Leasing, Who
 from importer.ledgers.sqlite import SqliteLedger
 from importer.ports import Claim
 from importer.sandbox.clock import HandClock
+from importer.sandbox.scenario import Fault
 from tests.flow.conftest import LAG_S, CountingLedger, Office, ids
 
 FLIGHT_S = 35.0
+LASTS_S = 30.0
 FIRST = Holder("boot", "space", 101, "1")
 
 
 def leasing(office: Office, run: str, me: Holder, ledger: SqliteLedger | None = None) -> Leasing:
     """What takes the run for a process."""
     who = Who(me, lambda holder: holder in office.gone)
-    return Leasing(run, ledger or office.ledger, office.clock, who, FLIGHT_S, lambda _event, _numbers: None)
+    return Leasing(run, ledger or office.ledger, office.clock, who, FLIGHT_S, LASTS_S, lambda _event, _numbers: None)
 
 
 async def test_run_whose_holder_is_at_work_is_not_taken(office: Office) -> None:
@@ -114,6 +116,26 @@ async def test_claim_that_outlasts_the_lease_sends_nothing(office: Office) -> No
     ending = await office.carries_on(run, concurrency=1)
     assert isinstance(ending.problem, LeaseLost)
     assert office.visits("create") == []
+
+
+async def test_call_after_a_401_needs_the_lease_again(office: Office) -> None:
+    """Where the log-in that a 401 asks for takes longer than the lease lasts, the row is not sent a second time."""
+    office.sandbox.breaks(
+        Fault(operation="create", kind="status:401", at=(1,)),
+        Fault(operation="token", kind="hang", at=(2,), seconds=LASTS_S),
+    )
+    run = office.opens(ids(1))
+
+    async def time_passes_in_the_log_in() -> None:
+        hand = office.clock.hand
+        await hand.until_asleep(1)
+        hand.advance(LASTS_S)
+
+    passing = asyncio.ensure_future(time_passes_in_the_log_in())
+    ending = await office.carries_on(run)
+    await passing
+    assert isinstance(ending.problem, LeaseLost)
+    assert len(office.visits("create")) == 1
 
 
 async def test_lease_is_kept_while_the_run_waits(office: Office) -> None:

@@ -246,3 +246,24 @@ async def test_older_copy_of_the_ledger_looks_up_what_it_takes_for_ready(office:
     await office.carries_on(run)
     assert office.outcomes(run) == {"created": 20}
     assert set(office.tasks().values()) == {1}
+
+
+async def test_every_run_of_an_older_copy_is_looked_up(office: Office) -> None:
+    """However many runs an older copy has, none of them sends what was sent since: looking one up makes it no newer."""
+    first, second = office.opens(ids(2)), office.opens(ids(2, "F"))
+    await office.closes()
+    copy = (office.folder / "ledger.sqlite").read_bytes()
+    await office.starts_again()
+    await office.carries_on(second, concurrency=1)
+    await office.closes()
+    (office.folder / "ledger.sqlite").write_bytes(copy)
+    await office.starts_again()
+    office.clock.hand.advance(LAG_S)
+    for run in (first, first, first, second):
+        assert office.ledger.is_older_copy()
+        ending = await office.driven(office.running().reconcile(run, resend=False))
+        assert ending.problem is None
+    office.ledger.accept_as_newest()
+    assert office.outcomes(second) == {"created": 2}
+    await office.carries_on(second)
+    assert set(office.tasks().values()) == {1}

@@ -94,6 +94,7 @@ def _plain(path: str, synchronous: str) -> None:
     connection = sqlite3.connect(path, isolation_level=None)
     connection.execute("PRAGMA journal_mode = WAL")
     connection.execute(f"PRAGMA synchronous = {synchronous}")
+    connection.execute("PRAGMA wal_autocheckpoint = 0")  # a checkpoint syncs what was committed before it
     connection.execute("CREATE TABLE rows (n)")
     connection.execute("PRAGMA wal_checkpoint(TRUNCATE)")
     for number in range(ROWS * 10):

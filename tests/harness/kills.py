@@ -20,6 +20,8 @@ from tests.harness.trace import begun, traced
 
 CALLS = ("pwrite64", "fdatasync", "fsync", "write", "rename", "sendto", "sendmsg")
 KILLED = -9
+ENDS_WELL = (0, 5)
+"""5: `reconcile` leaves rows that were not sent."""
 STAGES = ("before the first POST", "submitting", "tracking and audit", "report")
 
 
@@ -57,9 +59,9 @@ class Point:
 
 
 def counted(place: Place, argv: Sequence[str]) -> dict[Kind, int]:
-    """How often a thread of a clean run makes the calls of each kind, at most. The run must end well."""
+    """How often a thread of a clean run makes the calls of each kind, at most. The command must end well."""
     code = traced(place, argv, "-e", "trace=" + ",".join(CALLS))
-    assert code == 0, place.said
+    assert code in ENDS_WELL, place.said
     seen: Counter[tuple[Kind, str]] = Counter()
     for thread, call, path in begun(place.log):
         for kind in KINDS:

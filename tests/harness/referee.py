@@ -24,9 +24,11 @@ OUTCOMES = ("created", "existing", "failed", "unknown", "not_sent", "invalid", "
 OUTCOME_OF_STAGE = {"ready": "not_sent", "sending": "unknown", "doubt": "unknown"}
 """Outcomes of the stages that are not named like their outcome."""
 MARGIN_S = 0.5
-"""So long after a 429 a call may still arrive that was sent before its client knew of it."""
+"""So long after such an answer a call may still arrive that was sent before its client knew of it."""
 PROOFS = frozenset({400, 401, 403, 404, 409, 413, 415, 422, 429})
 """Answers to a POST which prove that nothing was done: its repeat is not one in doubt."""
+HOLDING = frozenset({429, 503})
+"""Answers whose Retry-After everybody waits for."""
 RESENDS_MOST = 2
 RETRY_MOST_S = 300.0
 """A longer Retry-After pauses the run; when it goes on is then a person's decision."""
@@ -90,6 +92,7 @@ class Evidence:
     rows: int | None = None  # how many rows the file of each run has
     settled: bool = True  # whether all runs ended, so that no committed task may be of a row that is still `unknown`
     tasks_of: Mapping[str, int] = field(default_factory=dict)  # external IDs that may have more tasks than one
+    intents: Mapping[tuple[str, str], int] | None = None  # POSTs begun, by external ID and SHA-256; None: not known
 
 
 def violations(evidence: Evidence) -> list[str]:
@@ -236,7 +239,7 @@ def _cap_held(evidence: Evidence) -> Iterator[str]:
 
 
 def _nobody_early(evidence: Evidence) -> Iterator[str]:
-    """After a 429 with Retry-After nothing arrives until it has passed, but for what was on its way already."""
+    """After a 429 or 503 with Retry-After nothing arrives until it has passed, but for what was on its way already."""
     calls = sorted(evidence.calls, key=lambda call: call.arrived)
     for closed in calls:
         if closed.gate is None or closed.answered is None or not closed.sent:
@@ -269,6 +272,20 @@ def _few_resends(evidence: Evidence) -> Iterator[str]:
             yield f"resends: {external_id} was POSTed {number} times without a proof that nothing was done"
 
 
+def _intent_first(evidence: Evidence) -> Iterator[str]:
+    """Whatever reached the sandbox had been recorded before; a 401 is answered by the same call with a new token."""
+    if evidence.intents is None:
+        return
+    arrived: Counter[tuple[str, str]] = Counter()
+    for call in evidence.calls:
+        if call.external_id is not None and call.sha256 is not None and not (call.sent and call.status == 401):
+            arrived[call.external_id, call.sha256] += 1
+    for key, number in arrived.items():
+        recorded = evidence.intents.get(key, 0)
+        if number > recorded:
+            yield f"no intent: {key[0]} was POSTed {number} times, the ledger has recorded {recorded} such calls"
+
+
 RULES: tuple[Callable[[Evidence], Iterator[str]], ...] = (
     _no_duplicates,
     _commits_have_rows,
@@ -280,6 +297,7 @@ RULES: tuple[Callable[[Evidence], Iterator[str]], ...] = (
     _nobody_early,
     _same_bytes,
     _few_resends,
+    _intent_first,
 )
 
 
@@ -298,7 +316,8 @@ def gathered(
     calls, commits, whole = read_journals(journals)
     books = [*map(read_json, results_json), *map(read_workbook, results_xlsx)]
     books += [book for summary in summaries for book in read_summary(summary)]
-    return Evidence(calls, commits, whole, read_ledger(ledger), tuple(books), **promised)
+    known = {"intents": read_intents(ledger), **promised}
+    return Evidence(calls, commits, whole, read_ledger(ledger), tuple(books), **known)
 
 
 def read_journals(paths: Sequence[Path]) -> tuple[tuple[Call, ...], tuple[Commit, ...], bool]:
@@ -350,9 +369,9 @@ def _calls(facts: Iterable[Mapping[str, Any]], process: int, start: Mapping[str,
 
 
 def _gate(fact: Mapping[str, Any], answered: float, wall: float) -> float | None:
-    """Until when a 429 closes the way, on the scale of `answered`; None where it says nothing that can be understood."""
+    """Until when an answer closes the way, on the scale of `answered`; None where it says nothing that can be understood."""
     header = fact["retry_after"]
-    if fact["status"] != 429 or header is None:
+    if fact["status"] not in HOLDING or header is None:
         return None
     if header.isascii() and header.isdigit():
         wait_s = float(header)
@@ -367,18 +386,28 @@ def _gate(fact: Mapping[str, Any], answered: float, wall: float) -> float | None
 
 # Reading: what the importer says
 
+ROWS = """SELECT run, line, stage, task_id, external_id FROM rows JOIN runs ON runs.no = rows.no
+    ORDER BY rows.no, rows.position"""
+INTENTS = """SELECT rows.external_id, calls.body FROM calls JOIN call_rows ON call_rows.call = calls.call
+    JOIN rows ON rows.no = calls.no AND rows.position = call_rows.position"""
+
 
 def read_ledger(path: Path) -> tuple[Row, ...]:
     """All rows of all runs, in file order."""
-    query = (
-        "SELECT run, line, stage, task_id, external_id FROM rows JOIN runs ON runs.no = rows.no"
-        " ORDER BY rows.no, rows.position"
-    )
-    with closing(sqlite3.connect(f"{path.absolute().as_uri()}?mode=ro", uri=True)) as ledger:
-        found = ledger.execute(query).fetchall()
+    found = _queried(path, ROWS)
     return tuple(
         Row(run, line, OUTCOME_OF_STAGE.get(stage, stage), task, name) for run, line, stage, task, name in found
     )
+
+
+def read_intents(path: Path) -> Counter[tuple[str, str]]:
+    """How often the ledger says that a POST of these bytes for this external ID was begun."""
+    return Counter((name, bytes(digest).hex()) for name, digest in _queried(path, INTENTS))
+
+
+def _queried(path: Path, query: str) -> list[tuple[Any, ...]]:
+    with closing(sqlite3.connect(f"{path.absolute().as_uri()}?mode=ro", uri=True)) as ledger:
+        return ledger.execute(query).fetchall()
 
 
 def read_json(path: Path) -> Book:

@@ -2,21 +2,34 @@
 
 import csv
 import json
+import multiprocessing
 import os
+import signal
 import subprocess
 import sys
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
-from urllib.request import urlopen
 
 from tests.harness import referee
 
 COMMAND = (sys.executable, "-c", "from importer.cli import main; main()")
 HEADINGS = ("External ID", "Queue", "Priority", "Type", "Description")
 PATIENCE_S = 120.0
+LOADED = (
+    "importer.cli.app",
+    "importer.cli.send",
+    "importer.cli.again",
+    "importer.wiring",
+    "importer.targets.tasks",
+    "importer.ledgers.sqlite",
+    "importer.writers.results_xlsx",
+    "importer.writers.preview_xlsx",
+    "importer.flow.run",
+)
+"""What a command needs, loaded once for all that are forked."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,12 +67,28 @@ class Scene:
         )  # fmt: skip
 
     def ends(self, *arguments: str) -> tuple[int, dict[str, Any]]:
-        """Exit code and JSON object of an importer process that runs to its end; the object stays as `summary.json`."""
+        """Exit code and JSON object of an importer process that runs to its end."""
         with self.starts(*arguments) as process:
             out, err = process.communicate(timeout=PATIENCE_S)
+        return process.returncode, self.told(out, err)
+
+    def forked(self, *arguments: str) -> tuple[int, dict[str, Any]]:
+        """The same in a process that has everything loaded already: for many short runs."""
+        out, err = self.folder / "out", self.folder / "err"
+        command = (*arguments, "--format", "json"), self.environment, self.folder, out, err
+        process = _forks().Process(target=_commanded, args=command)
+        process.start()
+        process.join(PATIENCE_S)
+        assert process.exitcode is not None, "it runs and runs"
+        return process.exitcode, self.told(out.read_text("utf-8"), err.read_text("utf-8"))
+
+    def told(self, out: str, err: str) -> dict[str, Any]:
+        """The object that a command printed; it stays as `summary.json`."""
         assert out, err
-        (self.folder / "summary.json").write_text(out, encoding="utf-8")
-        return process.returncode, json.loads(out)
+        body: dict[str, Any] = json.loads(out)
+        if body.get("runs") != []:  # a resume that found nothing to do says nothing about the run
+            (self.folder / "summary.json").write_text(out, encoding="utf-8")
+        return body
 
     @property
     def ledger(self) -> Path:
@@ -77,8 +106,36 @@ class Scene:
 
     def committed(self) -> int:
         """How many tasks the sandbox has."""
-        with urlopen(self.greeting["api_url"] + "/sandbox/journal") as answer:
-            return int(json.load(answer)["committed"])
+        return self.journal.read_bytes().count(b'{"kind":"committed"')
+
+    def killed(self, at: int, *arguments: str) -> bool:
+        """An importer process, killed with SIGKILL once the sandbox has `at` tasks; False where it ended before."""
+        with self.starts(*arguments) as process:
+            while self.committed() < at and process.poll() is None:
+                with suppress(subprocess.TimeoutExpired):
+                    process.wait(0.02)
+            process.send_signal(signal.SIGKILL)
+            process.communicate(timeout=PATIENCE_S)
+        return process.returncode == -signal.SIGKILL
+
+
+def _forks() -> "multiprocessing.context.ForkServerContext":
+    context = multiprocessing.get_context("forkserver")
+    context.set_forkserver_preload(["tests.harness.scene", *LOADED])
+    return context
+
+
+def _commanded(arguments: Sequence[str], environment: dict[str, str], folder: Path, out: Path, err: Path) -> None:
+    """The command line, in a fresh process."""
+    os.environ.clear()
+    os.environ.update(environment)
+    os.chdir(folder)
+    for number, path in ((1, out), (2, err)):
+        os.dup2(os.open(path, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600), number)
+    sys.argv = ["importer", *arguments]
+    from importer.cli import main
+
+    main()
 
 
 def external_ids(number: int) -> list[str]:
@@ -100,7 +157,9 @@ def clean_environment() -> dict[str, str]:
 
 
 @contextmanager
-def scene(folder: Path, scenario: str, rows: int, seed: int = 7, **settings: str) -> Iterator[Scene]:
+def scene(
+    folder: Path, scenario: str, rows: int, *, seed: int = 7, settings: Mapping[str, str] | None = None
+) -> Iterator[Scene]:
     """A scene with so many good rows; its sandbox process ends with the block."""
     write_rows(folder / "tasks.csv", external_ids(rows))
     file = folder / "scenario.toml"
@@ -112,6 +171,6 @@ def scene(folder: Path, scenario: str, rows: int, seed: int = 7, **settings: str
         try:
             assert process.stdout is not None
             greeting = json.loads(process.stdout.readline())
-            yield Scene(folder, greeting, journal, greeting["api_url"], settings)
+            yield Scene(folder, greeting, journal, greeting["api_url"], dict(settings or {}))
         finally:
             process.kill()

@@ -41,6 +41,8 @@ at = [8]
 """
 """One row is resent, one is found again, and everybody waits for a second."""
 
+CALL = ("call", "no", "kind", "body", "began_at", "ended_at", "answer", "correlation_id", "seal")
+"""The columns of the ledger's calls."""
 Fact = dict[str, Any]
 
 
@@ -48,7 +50,7 @@ Fact = dict[str, Any]
 def ran(tmp_path_factory: pytest.TempPathFactory) -> Scene:
     """A run that ended; its sandbox is gone, what both wrote is there."""
     folder = tmp_path_factory.mktemp("honest")
-    with scene(folder, WEATHER, ROWS, IMPORTER_INDEX_LAG="200ms") as real:
+    with scene(folder, WEATHER, ROWS, settings={"IMPORTER_INDEX_LAG": "200ms"}) as real:
         code, body = real.ends("run", "tasks.csv", "--yes", "--track", "none", "--rate", "50/s")
     assert (code, body["counts"]["created"]) == (0, ROWS)
     return real
@@ -254,8 +256,7 @@ def test_referee_finds_a_changed_body(honest: Scene) -> None:
         twice["sha256"] = "0" * 64
 
     forge(honest.journal, change)
-    (found,) = judged(honest)
-    assert found.startswith("changed body: ")
+    assert [found.partition(":")[0] for found in judged(honest)] == ["changed body", "no intent"]
 
 
 def test_referee_finds_one_resend_too_many(honest: Scene) -> None:
@@ -272,6 +273,10 @@ def test_referee_finds_one_resend_too_many(honest: Scene) -> None:
 
         return change
 
+    for number in range(1000, 6000, 1000):  # the intents are recorded
+        once = "WHERE call < 1000 AND call IN (SELECT call FROM call_rows WHERE position = 0)"
+        forge_ledger(honest, f"INSERT INTO calls SELECT call + ?, {', '.join(CALL[1:])} FROM calls {once}", number)
+        forge_ledger(honest, f"INSERT INTO call_rows SELECT call + ?, position FROM call_rows {once}", number)
     kept = honest.journal.read_bytes()
     for number, status in ((2, 503), (5, 429)):
         forge(honest.journal, resend(number, status))
@@ -322,6 +327,13 @@ def test_referee_takes_several_processes_as_one_world(honest: Scene) -> None:
 
     forge(honest.journal, goes_on)
     assert judged(honest)[0].startswith("duplicate: ")
+
+
+def test_referee_finds_a_call_without_a_recorded_intent(honest: Scene) -> None:
+    """A POST that reached the sandbox without a call in the ledger is a violation."""
+    forge_ledger(honest, "DELETE FROM call_rows WHERE call = (SELECT max(call) FROM call_rows)")
+    (found,) = judged(honest)
+    assert found.startswith("no intent: ")
 
 
 def command(honest: Scene) -> "subprocess.CompletedProcess[str]":

@@ -4,7 +4,7 @@ Each is a process of its own: it runs the command line's `main` with the argumen
 exit, and can be traced and killed as any other. Run as a program, this module is the process that forks; it takes
 orders as JSON lines and answers each with one:
 
-    {"argv": [...], "env": {...}, "cwd": "...", "out": "...", "err": "...", "limits": {"RLIMIT_NOFILE": 40}}
+    {"argv": [...], "env": {...}, "cwd": "...", "out": "...", "err": "...", "limits": {"RLIMIT_NOFILE": 40}, "umask": 18}
                                     -> {"pid": ...}   the child waits, so that it can be traced
     "go"                            -> {"status": ...}   as os.waitpid gives it, once the child is gone
 """
@@ -35,10 +35,16 @@ class Order:
     folder: Path  # it works here; its output goes to `out` and `err` in it
     environment: Mapping[str, str]
     limits: Mapping[str, int] = field(default_factory=dict)  # names of the resource module
+    umask: int = 0o022
 
     def record(self) -> str:
         """As a JSON line."""
-        body = {"argv": list(self.argv), "env": dict(self.environment), "cwd": str(self.folder)}
+        body: dict[str, Any] = {
+            "umask": self.umask,
+            "argv": list(self.argv),
+            "env": dict(self.environment),
+            "cwd": str(self.folder),
+        }
         body |= {"out": str(self.folder / "out"), "err": str(self.folder / "err"), "limits": dict(self.limits)}
         return json.dumps(body) + "\n"
 
@@ -149,6 +155,7 @@ def _live(order: dict[str, Any], read: int) -> None:
         os._exit(0)
     os.close(read)
     os.chdir(order["cwd"])
+    os.umask(order["umask"])
     for name in [name for name in os.environ if name.startswith(("GENESYS", "IMPORTER_"))]:
         del os.environ[name]
     os.environ.update(order["env"])

@@ -1,5 +1,6 @@
 """A ledger, and rows, plans and runs to put into it."""
 
+import json
 from collections.abc import Callable, Iterator
 from dataclasses import replace
 from pathlib import Path
@@ -76,7 +77,10 @@ def opens(ledger: SqliteLedger) -> Opens:
 
     def opened(run: str = "run-1", rows: list[PlanRow] | None = None, environment: Environment = HERE) -> str:
         planned = [plan_row(number) for number in range(3)] if rows is None else rows
-        frozen = (RunRow(row, f'{{"id":"{row.external_id}"}}' if row.payload else None) for row in planned)
+        frozen = (
+            RunRow(row, json.dumps({"id": row.external_id}, separators=(",", ":")) if row.payload else None)
+            for row in planned
+        )
         ledger.open_run(run_record(run, f"plan-of-{run}", environment), frozen)
         return run
 

@@ -17,12 +17,12 @@ from importer.core.plan import Approval
 from importer.core.report import AuditEntry, StateChange
 from importer.core.stages import Stage
 from importer.core.verdicts import Verdict
-from importer.ledgers.checkup import exported, verified
+from importer.ledgers.checkup import checks, exported, verified
 from importer.ledgers.database import MARK
 from importer.ledgers.reserve import BYTES
 from importer.ledgers.seal import seal
 from importer.ledgers.sqlite import SqliteLedger
-from importer.ports import CallEnd, RunRow
+from importer.ports import CallEnd, Claim, RunRow
 from tests.ledgers.conftest import AT, DIGEST, Opens, plan_row, preview, run_record
 
 FLIPS = 200
@@ -155,6 +155,90 @@ def test_ledger_without_its_counter_counts_as_an_older_copy(tmp_path: Path) -> N
     book = SqliteLedger(path)
     with pytest.raises(LedgerError, match="older copy"):
         book.trusted()
+    book.close()
+
+
+def test_older_copy_does_not_become_the_newest_by_being_written_to(tmp_path: Path) -> None:
+    """However much is recorded in an older copy (approvals, states), it sends nothing until what is missing was looked up."""
+    path = tmp_path / "ledger.sqlite"
+    lived_in(path)
+    copy = path.read_bytes()
+    approve(path, 3)
+    path.write_bytes(copy)
+    approve(path, 5)
+    book = SqliteLedger(path)
+    with pytest.raises(LedgerError, match="older copy"):
+        book.trusted()
+    book.close()
+
+
+def test_ledger_whose_place_was_taken_is_the_older_copy(tmp_path: Path) -> None:
+    """Once a copy was accepted, the file that was the newest before it sends nothing: it does not know what the copy sent."""
+    path = tmp_path / "ledger.sqlite"
+    lived_in(path)
+    copy = path.read_bytes()
+    approve(path, 3)
+    newest = path.read_bytes()
+    path.write_bytes(copy)
+    book = SqliteLedger(path)
+    book.accept_as_newest()
+    book.trusted()
+    book.close()
+    path.write_bytes(newest)
+    book = SqliteLedger(path)
+    with pytest.raises(LedgerError, match="older copy"):
+        book.trusted()
+    book.close()
+
+
+def test_counter_that_is_lost_is_not_made_anew_by_a_write(tmp_path: Path) -> None:
+    """A backup without its counter stays an older copy, whatever is recorded in it."""
+    path = tmp_path / "ledger.sqlite"
+    lived_in(path)
+    (tmp_path / "ledger.counter").unlink()
+    approve(path, 1)
+    book = SqliteLedger(path)
+    with pytest.raises(LedgerError, match="older copy"):
+        book.trusted()
+    book.close()
+
+
+def test_new_ledger_whose_first_start_was_killed_is_trusted(tmp_path: Path) -> None:
+    """A counter that was made and never written belongs to a ledger in which nothing is."""
+    path = tmp_path / "ledger.sqlite"
+    SqliteLedger(path).close()
+    (tmp_path / "ledger.counter").write_bytes(b"")
+    book = SqliteLedger(path)
+    book.trusted()
+    book.close()
+
+
+def test_ledger_is_whole_while_another_process_writes(tmp_path: Path) -> None:
+    """What is committed in the middle of a check is no damage: all is read as of one moment."""
+    path = tmp_path / "ledger.sqlite"
+    lived_in(path)
+    other = SqliteLedger(path)
+    (entry,) = asyncio.run(other.entries("run-1", [Stage.READY], 40, 1))
+    claims: list[Claim] = []
+
+    def meanwhile(statement: str) -> None:
+        if statement.startswith("SELECT call, no, kind") and not claims:
+            claims.append(asyncio.run(other.claim([entry], AT)))
+
+    with closing(sqlite3.connect(path, isolation_level=None)) as connection:
+        connection.set_trace_callback(meanwhile)
+        problems = [problem for check in checks(connection) for problem in check.problems]
+    assert claims
+    assert claims[0].call
+    assert problems == []
+    other.close()
+
+
+def approve(path: Path, times: int) -> None:
+    """Decisions are recorded, which needs no trust: nothing is sent."""
+    book = SqliteLedger(path)
+    for _ in range(times):
+        book.add_approval(Approval("plan-of-run-1", DIGEST, True, "ada", AT, "fine"))
     book.close()
 
 

@@ -8,7 +8,7 @@ from aiohttp import ClientError, ClientPayloadError, ClientSession, ContentTypeE
 
 from importer.sandbox.clock import HandClock
 from importer.sandbox.faults import HUGE_BYTES, FaultPlan
-from importer.sandbox.scenario import FAULT_KINDS, STATUSES, Fault, Scenario
+from importer.sandbox.scenario import FAULT_KINDS, STATUSES, Fault, Limit, Scenario
 from importer.sandbox.server import Sandbox
 from tests.sandbox.conftest import Caller
 
@@ -243,3 +243,28 @@ async def test_fault_never_brings_the_sandbox_down(caller: Caller, operation: st
         assert kind in ("reset_before", "reset_after", "reset_late", "short")
     caller.sandbox.breaks()
     assert (await caller.call("GET", "/api/v2/queues"))[0] == 200
+
+
+def test_faults_spare_a_row_that_was_hit_often_enough() -> None:
+    """With two faults a row at most, the third call for an external ID is let be, whatever the rules say."""
+    plan = FaultPlan([Fault(kind="empty", operation="create")], seed=1, per_row=2)
+    hits = [plan.next("create", row) is not None for row in ("A", "A", "B", "A", "B", "B", "C")]
+    assert hits == [True, True, True, False, True, False, True]
+    assert plan.needs_row("create")
+    assert not plan.needs_row("find")
+
+
+@pytest.mark.parametrize("scenario", [Scenario(limit=Limit(calls=0), unique=False, faults_per_row=1)])
+@pytest.mark.parametrize("kind", ["status:503", "reset_before", "reset_after", "error_after"])
+async def test_faults_for_each_row_hit_the_call_that_asks_for_it(sandbox: Sandbox, caller: Caller, kind: str) -> None:
+    """Every row's first call is spoiled as told, its second one is not."""
+    sandbox.breaks(Fault(operation="create", kind=kind))
+    for row in ("A", "B"):
+        try:
+            status, _ = await caller.create(row)
+        except ClientError:
+            status = 0
+        assert status != 201
+        assert (await caller.create(row))[0] == 201
+    committed = 4 if kind.endswith("after") else 2
+    assert sandbox.journal()["committed"] == committed

@@ -72,11 +72,17 @@ def edited(edit: Callable[[bytearray], object], rows: str = "", compress: bool =
         with zipfile.ZipFile(file, "w", zipfile.ZIP_DEFLATED if compress else zipfile.ZIP_STORED) as target:
             for name, part in parts(rows or ROWS).items():
                 target.writestr(name, part)
+            target.writestr("xl/media/room.bin", bytes(4000), zipfile.ZIP_STORED)
         content = bytearray(file.getvalue())
         edit(content)
         path.write_bytes(content)
 
     return make
+
+
+def later(make: Callable[[], Make]) -> Make:
+    """A large file, of which nothing is in memory before it is written."""
+    return lambda path: make()(path)
 
 
 def cell(address: str, value: str, attributes: str = "") -> str:
@@ -129,20 +135,20 @@ CSV = [
     Odd("pipes.csv", text("a|b\n1|x, y\n2|z\n"), cells=((1, 1, "x, y"),), says=("F209",)),
     Odd("ragged.csv", text("a,b,c\n1\n1,2,3,4\n1,2,3\n"), cells=((1, 0, "1"), (2, 3, "4")), rows=4),
     Odd("repeated headers.csv", text("id,id,text\n1,2,a\n"), cells=((0, 1, "id"), (1, 1, "2")), rows=2),
-    Odd("blank lines.csv", text("a,b\n" + "\n" * 20_000 + "1,x\n"), cells=((1, 1, "x"),), rows=2, says=("F202",)),
+    Odd("blank lines.csv", later(lambda: text("a,b\n" + "\n" * 20_000 + "1,x\n")), cells=((1, 1, "x"),), rows=2, says=("F202",)),
     Odd("NUL.csv", text("a,b\n1,x\0y\n"), refused="F111"),
     Odd("controls.csv", text("a,b\n1,x\x07\x1b[31my\n"), cells=((1, 1, "x\x07\x1b[31my"),)),
     Odd("telephones.csv", text("id,tel\n1,+31201234567\n2,0031 20\n"), cells=((1, 1, "+31201234567"), (2, 1, "0031 20"))),
     Odd("comma decimals.csv", text("id;sum\n1;2,5\n2;1.234,56\n"), cells=((1, 1, "2,5"), (2, 1, "1.234,56"))),
     Odd("Arabic digits.csv", text("id,priority\n1,٣\n"), cells=((1, 1, "٣"),)),
     Odd("formulas.csv", text('a,b\n1,"=cmd|\'/C calc\'!A0"\n2,@SUM(1)\n'), cells=((1, 1, "=cmd|'/C calc'!A0"), (2, 1, "@SUM(1)"))),
-    Odd("one huge cell.csv", text("a,b\n1," + "x" * 5_000_000 + "\n"), refused="F112"),
-    Odd("a million columns.csv", text(("," * 999_999 + "\n") * 3), refused="F112"),
-    Odd("a million columns with values.csv", text(("x," * 999_999 + "x\n") * 20), refused="F112"),
+    Odd("one huge cell.csv", later(lambda: text("a,b\n1," + "x" * 5_000_000 + "\n")), refused="F112"),
+    Odd("a million columns.csv", later(lambda: text(("," * 999_999 + "\n") * 3)), refused="F112"),
+    Odd("a million columns with values.csv", later(lambda: text(("x," * 999_999 + "x\n") * 20)), refused="F112"),
     Odd("open quote.csv", text('a,b\n1,x\n2,"open\n' + "3,y\n" * 1000), refused="F114"),
-    Odd("open quote, large.csv", text('a,b\n1,x\n2,"open\n' + "3,some text\n" * 800_000), refused="F114"),
+    Odd("open quote, large.csv", later(lambda: text('a,b\n1,x\n2,"open\n' + "3,some text\n" * 800_000)), refused="F114"),
     Odd("a gigabyte without a line break.csv", sparse(b"id,text\n1,", 2**30), refused="F112"),
-    Odd("quotes alone.csv", text("a,b\n" + '"' * 3_000_001 + "\n"), refused="F114"),
+    Odd("quotes alone.csv", later(lambda: text("a,b\n" + '"' * 3_000_001 + "\n")), refused="F114"),
     Odd("only delimiters.csv", text(";;;;\n" * 1000), rows=0, says=("F202",)),
 ]  # fmt: skip
 
@@ -192,9 +198,13 @@ def falsify(content: bytearray, size: int) -> None:
 
 
 def overlap(content: bytearray) -> None:
-    """Makes two parts share their bytes."""
-    first, second = directory_of(content, SHEET), directory_of(content, "xl/styles.xml")
-    content[second + 42 : second + 46] = content[first + 42 : first + 46]
+    """Makes the sheet a part that lies within another part's bytes, sound in itself."""
+    place = directory_of(content, SHEET)
+    size, at = (int.from_bytes(content[place + n : place + n + 4], "little") for n in (20, 42))
+    record = content[at : at + 30 + len(SHEET) + size]
+    room = content.index(bytes(4000))
+    content[room : room + len(record)] = record
+    content[place + 42 : place + 46] = struct.pack("<I", room)
 
 
 def change(content: bytearray) -> None:
@@ -252,18 +262,18 @@ DATE = ("yyyy\\-mm\\-dd",)
 
 BOMBS = [
     Odd("entities.xlsx", book(ROWS, more={SHEET: ENTITIES + sheet_xml(ROWS.replace("id", "&i;"))}), refused="F108"),
-    Odd("quadratic.xlsx", book(ROWS, more={"xl/sharedStrings.xml": f'<!DOCTYPE x [<!ENTITY a "{"a" * 50_000}">]><sst xmlns="{MAIN}"><si><t>{"&a;" * 50_000}</t></si></sst>'}), refused="F108"),
+    Odd("quadratic.xlsx", later(lambda: book(ROWS, more={"xl/sharedStrings.xml": f'<!DOCTYPE x [<!ENTITY a "{"a" * 50_000}">]><sst xmlns="{MAIN}"><si><t>{"&a;" * 50_000}</t></si></sst>'})), refused="F108"),
     Odd("external entity.xlsx", book(ROWS, more={SHEET: EXTERNAL + sheet_xml(ROWS.replace("id", "&e;"))}), refused="F108"),
     Odd("entity without a DTD.xlsx", book(ROWS.replace("id", "&e;")), refused="F107"),
     Odd("DTD in a part that is not read.xlsx", book(ROWS, more={"docProps/core.xml": EXTERNAL + "<a/>"}), refused="F108"),
     Odd("DTD below comments.xlsx", book(ROWS, more={"docProps/app.xml": f"<?xml version='1.0'?><!--{'x' * 9000}-->" + EXTERNAL + "<a/>"}), refused="F108"),
     Odd("DTD in UTF-16.xlsx", book(ROWS, more={"xl/comments1.xml": (EXTERNAL + "<a/>").encode("utf-16")}), refused="F108"),
     Odd("XInclude.xlsx", book(ROWS, after='<xi:include xmlns:xi="http://www.w3.org/2001/XInclude" href="file:///etc/passwd" parse="text"/>'), cells=READ, rows=2),
-    Odd("deep nesting.xlsx", book(ROWS, more={SHEET: sheet_xml(ROWS, after="<a>" * 200_000 + "</a>" * 200_000)}), cells=READ, rows=2),
-    Odd("huge attribute.xlsx", book(f'<row r="1" x="{"y" * 3_000_000}">{inline("A1", "id")}</row>'), cells=((0, 0, "id"),), rows=1),
-    Odd("zip bomb.xlsx", book(ROWS, more={"xl/media/x.bin": bytes(65 * 2**20)}), refused="F112"),
-    Odd("nested zips.xlsx", book(ROWS, more={"xl/embeddings/x.zip": quine()}), cells=READ, rows=2),
-    Odd("many members.xlsx", book(ROWS, more={f"xl/media/{n}": "" for n in range(10_001)}), refused="F112"),
+    Odd("deep nesting.xlsx", later(lambda: book(ROWS, more={SHEET: sheet_xml(ROWS, after="<a>" * 200_000 + "</a>" * 200_000)})), cells=READ, rows=2),
+    Odd("huge attribute.xlsx", later(lambda: book(f'<row r="1" x="{"y" * 3_000_000}">{inline("A1", "id")}</row>')), cells=((0, 0, "id"),), rows=1),
+    Odd("zip bomb.xlsx", later(lambda: book(ROWS, more={"xl/media/x.bin": bytes(65 * 2**20)})), refused="F112"),
+    Odd("nested zips.xlsx", later(lambda: book(ROWS, more={"xl/embeddings/x.zip": quine()})), cells=READ, rows=2),
+    Odd("many members.xlsx", later(lambda: book(ROWS, more={f"xl/media/{n}": "" for n in range(10_001)})), refused="F112"),
     Odd("overlapping members.xlsx", edited(overlap), refused="F107"),
     Odd("false size, small.xlsx", edited(lambda content: falsify(content, 10)), refused="F107"),
     Odd("false size, large.xlsx", edited(lambda content: falsify(content, 2**32 - 2)), refused="F112"),
@@ -271,10 +281,10 @@ BOMBS = [
     Odd("sparse.xlsx", book(f'<row r="1">{cell("A1", "1")}</row><row r="1048576">{cell("XFD1048576", "1")}</row>'), refused="F112"),
     Odd("false dimension.xlsx", book(ROWS, before='<dimension ref="A1:XFD1048576"/>'), cells=READ, rows=2),
     Odd("nonsense dimension.xlsx", book(ROWS, before='<dimension ref="XFD1048576:A1"/>'), cells=READ, rows=2),
-    Odd("all columns.xlsx", book("<row>" + "<c><v>1</v></c>" * 16_384 + "</row>"), cells=((0, 16_383, "1"),), rows=1),
-    Odd("a million blank rows.xlsx", book(ROWS + many_lines(1_048_570)), cells=READ, rows=2),
-    Odd("50,000 merges.xlsx", book(ROWS, after=merges(50_000)), cells=READ, rows=2, says=("F206",)),
-    Odd("a million styles.xlsx", book(ROWS, more={"xl/styles.xml": f'<styleSheet xmlns="{MAIN}"><numFmts><numFmt numFmtId="164" formatCode="000"/></numFmts><cellXfs>{chr(60)}xf numFmtId="0"/>{"<xf numFmtId=" + chr(34) + "164" + chr(34) + "/>"}{"<xf/>" * 1_000_000}</cellXfs></styleSheet>'}), refused="F112"),
+    Odd("all columns.xlsx", later(lambda: book("<row>" + "<c><v>1</v></c>" * 16_384 + "</row>")), cells=((0, 16_383, "1"),), rows=1),
+    Odd("a million blank rows.xlsx", later(lambda: book(ROWS + many_lines(1_048_570))), cells=READ, rows=2),
+    Odd("50,000 merges.xlsx", later(lambda: book(ROWS, after=merges(50_000))), cells=READ, rows=2, says=("F206",)),
+    Odd("a million styles.xlsx", later(lambda: book(ROWS, more={"xl/styles.xml": f'<styleSheet xmlns="{MAIN}"><numFmts><numFmt numFmtId="164" formatCode="000"/></numFmts><cellXfs>{chr(60)}xf numFmtId="0"/>{"<xf numFmtId=" + chr(34) + "164" + chr(34) + "/>"}{"<xf/>" * 1_000_000}</cellXfs></styleSheet>'})), refused="F112"),
     Odd("shared texts that tell a false count.xlsx", book(f'<row r="1">{cell("A1", "0", chr(32) + "t=" + chr(34) + "s" + chr(34))}</row>', more={"xl/sharedStrings.xml": f'<sst xmlns="{MAIN}" count="4294967295" uniqueCount="18446744073709551615"><si><t>x</t></si></sst>'}), cells=((0, 0, "x"),)),
 ]  # fmt: skip
 

@@ -156,10 +156,13 @@ def test_cage_stays_shut_when_a_limit_is_raised_first(table: Path, program: Make
 
 
 @filtered
-def test_cage_holds_before_the_first_byte_is_parsed(table: Path, program: Make) -> None:
-    """While rows are read the kernel lists the process as filtered, without rights, with one thread and three descriptors."""
-    waiting = program("""
+@pytest.mark.parametrize("become", USERS)
+def test_cage_holds_before_the_first_byte_is_parsed(table: Path, program: Make, become: str) -> None:
+    """While rows are read the kernel lists the process as filtered, bounded, without rights, closed to others, with one thread."""
+    waiting = program(f"""
         import time
+        {become}
+        ctypes.CDLL(None).prctl(4, 1, 0, 0, 0)  # open to the user's other processes, as programs are that never were root
         def rows():
             yield from rows_of(*"x" * 64).rows
             time.sleep(600)
@@ -179,7 +182,7 @@ def test_cage_holds_before_the_first_byte_is_parsed(table: Path, program: Make) 
     names = ("Seccomp", "NoNewPrivs", "Threads", "CapEff", "CapPrm")
     assert [status[name].strip() for name in names] == ["2", "1", "1", "0" * 16, "0" * 16]
     assert {name: re.findall(r"\d+|unlimited", limits.split(f"Max {name}")[1])[:2] for name in LIMITED} == LIMITED
-    assert owner == 0  # what may not be looked into belongs to root
+    assert owner == 0  # what the user's other processes may not look into belongs to root
 
 
 LIMITED = {

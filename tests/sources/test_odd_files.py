@@ -91,7 +91,7 @@ def _tables() -> list[Specimen]:
 @linux_only
 @pytest.mark.parametrize(
     ("limits", "reason"),
-    [(Limits(memory_mb=8), "more than 8 MB of memory"), (Limits(silence_s=0.001), "silent for more than")],
+    [(Limits(memory_mb=16), "more than 16 MB of memory"), (Limits(silence_s=0.001), "silent for more than")],
 )
 def test_good_file_works_after_a_reader_that_was_killed(
     limits: Limits, reason: str, tmp_path: Path, good: Path

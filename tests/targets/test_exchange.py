@@ -174,7 +174,7 @@ async def test_exchange_shows_no_token_in_any_failure(stands: Stands, caplog: py
     assert TOKEN not in told + caplog.text
 
 
-@pytest.mark.parametrize("expires_in", [0, -5, None, "soon", True, 1e308])
+@pytest.mark.parametrize("expires_in", [0, -5, None, "soon", True, 1e308, 10**400, -(10**400)])
 async def test_exchange_bears_any_expiry(stands: Stands, expires_in: object) -> None:
     """A token whose lifetime makes no sense still serves the call that it was fetched for."""
 
@@ -190,3 +190,21 @@ async def test_exchange_bears_any_expiry(stands: Stands, expires_in: object) -> 
         await exchange.post("/api/v2/tasks", "{}", {}, yes)
         await exchange.close()
         assert len(stand.seen) <= 3
+
+
+async def test_exchange_asks_the_claim_again_before_it_repeats_a_call(stands: Stands) -> None:
+    """After a 401 the claim is asked once more: where it says no by then (a lease was lost), nothing is sent again."""
+
+    async def refuses(request: web.BaseRequest, body: bytes) -> web.StreamResponse:
+        return web.json_response({}, status=401)
+
+    asked: list[bool] = []
+
+    async def once() -> bool:
+        asked.append(not asked)
+        return asked[-1]
+
+    async with stands(refuses) as stand:
+        assert await stand.target.create("{}", "E-1", once) is None
+        assert asked == [True, False]
+        assert len(stand.calls()) == 1

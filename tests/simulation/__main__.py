@@ -1,0 +1,28 @@
+"""Replays a seed with everything that happened: `python -m tests.simulation SEED`; `SEED COUNT` tries many."""
+
+import sys
+import tempfile
+from pathlib import Path
+
+from tests.simulation.fleet import tried
+from tests.simulation.judge import wrongs
+from tests.simulation.voyage import sailed
+
+
+def main(seed: int, number: int = 0) -> int:
+    """Prints a seed's journal and what is wrong with it, or all seeds of `number` with which something is wrong."""
+    if number:
+        found = tried(range(seed, seed + number))
+        print(*(f"{count:7} {what}" for what, count in sorted(found.met.items())), sep="\n")  # noqa: T201 - a door
+        for bad, what in found.wrong.items():
+            print(f"seed {bad}", *what, sep="\n  ")  # noqa: T201
+        print(f"{number} seeds, {len(found.wrong)} wrong")  # noqa: T201
+        return bool(found.wrong)
+    with tempfile.TemporaryDirectory() as folder:
+        voyage = sailed(seed, Path(folder))
+    print(voyage.weather, *voyage.journal, *wrongs(voyage), sep="\n")  # noqa: T201
+    return bool(wrongs(voyage))
+
+
+if __name__ == "__main__":
+    raise SystemExit(main(*map(int, sys.argv[1:])))
