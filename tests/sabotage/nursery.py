@@ -6,6 +6,7 @@ Loading them takes longer than most tests. Of the importer it loads nothing: eac
 import importlib
 import json
 import os
+import signal
 import sys
 from contextlib import suppress
 from typing import Any
@@ -45,6 +46,7 @@ def _work(order: dict[str, Any]) -> None:
     code = 3
     try:
         os.setsid()
+        signal.alarm(order["seconds"])  # should nobody be left to end it
         nothing = os.open(os.devnull, os.O_RDONLY)
         said = os.open(order["said"], os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
         for ours, theirs in ((nothing, 0), (said, 1), (said, 2)):

@@ -106,6 +106,5 @@ def test_sabotage_that_proves_nothing_is_told(workshop: Workshop, changes: dict[
 def test_sabotage_leaves_nothing_behind(workshop: Workshop) -> None:
     """After a damage of the same length in the same second the copy is whole again, and so is what Python compiled of it."""
     damage = replace(HARMLESS, old="TIME_OUT_COSTS = 20", new="TIME_OUT_COSTS = 10")
-    for _ in range(2):
-        assert workshop.tried(damage).noticed
-        assert workshop.tried(HARMLESS).words == "not noticed: the test passes"
+    assert workshop.tried(damage).noticed
+    assert workshop.tried(HARMLESS).words == "not noticed: the test passes"

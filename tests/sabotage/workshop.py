@@ -157,7 +157,9 @@ class Workshop:
         said = self._folder / "said"
         arguments = ["-q", "--tb=short", "-p", "no:cacheprovider", "-o", "addopts=--strict-markers"]
         arguments += ["-p", "tests.sabotage.witness", *options, *tests]
-        self._orders.write(json.dumps({"arguments": arguments, "said": str(said)}).encode() + b"\n")
+        self._orders.write(
+            json.dumps({"arguments": arguments, "said": str(said), "seconds": int(patience_s) + 10}).encode() + b"\n"
+        )
         child = self._number()
         assert child is not None
         code = self._number(patience_s)
