@@ -70,12 +70,7 @@ class Series:
 
 
 def carried_on(place: Place, fallen: Fallen) -> Fallen:
-    """Resumes, or runs the file where no run had been opened, and notes what is wrong then.
-
-    What `reconcile` could not find rests as unknown, and only a person may have it sent again: that comes first there.
-    """
-    if fallen.command == "reconcile":
-        place.ends(*again("reconcile", place), "--resend")
+    """Resumes, or runs the file where no run had been opened, and notes what is wrong then."""
     code, body = place.ends(*RESUME)
     run = body["runs"][0] if body.get("runs") else None
     if code == 0 and run is None:

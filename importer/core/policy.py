@@ -86,7 +86,9 @@ def after_look_up(
     if since_s <= lag_s:
         return LookUp(entry, next_look_s(since_s, lag_s))
     spent = entry.stage is Stage.UNKNOWN or entry.resends >= MAX_RESENDS
-    if resend is Resend.NEVER or (spent and resend is Resend.LIMITED):
+    if resend is Resend.NEVER:
+        return Settled(entry)  # as it was: what `resume` may still send, it may send after this look as well
+    if spent and resend is Resend.LIMITED:
         return Settled(advance(entry, Stage.UNKNOWN))
     return Again(advance(entry, Stage.READY, resends=entry.resends + 1))
 

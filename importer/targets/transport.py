@@ -160,11 +160,14 @@ class HttpTransport:
 
     def _opened(self) -> aiohttp.ClientSession:
         if self._session is None:
+            # A connection of its own for each request: on one that was used before, bytes that came late or twice (a repeated
+            # answer) would pass for the answer to the next request, and a POST could meet a connection that was just closed.
+            connector = aiohttp.TCPConnector(
+                limit=0, force_close=True, ssl=self._trust or True, resolver=self._resolver
+            )
             timeout = aiohttp.ClientTimeout(total=self._timeouts.total_s, sock_connect=self._timeouts.connect_s)
             self._session = aiohttp.ClientSession(
-                connector=aiohttp.TCPConnector(
-                    limit=0, keepalive_timeout=10.0, ssl=self._trust or True, resolver=self._resolver
-                ),
+                connector=connector,
                 timeout=timeout,
                 headers={
                     "Accept": "application/json",

@@ -141,6 +141,28 @@ def test_changed_file_is_refused(importer: Shell) -> None:
     assert importer("plan", "verify", plan).code == 4
 
 
+def test_plan_of_another_environment_is_refused(importer: Shell) -> None:
+    """A plan that was made for one world is not run in another: exit code 4, both are named, and no run is opened."""
+    file = importer.file("a.csv", HEAD, "E1,Billing,5,one,a")
+    plan = importer("preview", file, "--sandbox", "--format", "json").json["plan"]
+    (importer.folder / "state" / "sandbox" / "world.jsonl").unlink()
+    refused = importer("run", plan, "--sandbox", "--track", "none")
+    assert refused.code == 4
+    assert refused.err.count("tasks at sandbox:") == 2
+    assert importer("runs", "--format", "json").json["runs"] == []
+
+
+@pytest.mark.parametrize("command", ["resume", "reconcile"])
+def test_run_of_another_environment_is_not_carried_on(importer: Shell, command: str) -> None:
+    """A run of one world is neither resumed nor reconciled in another: exit code 4, and both are named."""
+    file = importer.file("a.csv", HEAD, "E1,Billing,5,one,a")
+    done = importer("run", file, "--yes", "--sandbox", "--track", "none", "--format", "json").json["run"]
+    (importer.folder / "state" / "sandbox" / "world.jsonl").unlink()
+    refused = importer(command, done, "--sandbox")
+    assert refused.code == 4
+    assert f"{done} belongs to tasks at sandbox:" in refused.err
+
+
 def test_file_without_yes_asks_nobody(importer: Shell) -> None:
     """Without a terminal and without --yes a file is not run: exit code 2."""
     file = importer.file("a.csv", HEAD, "E1,Billing,5,one,a")

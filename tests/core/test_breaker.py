@@ -51,6 +51,14 @@ def test_scattered_failures_never_stop_the_run(causes: list[int]) -> None:
         assert failures.verdict == ""
 
 
+def test_failures_of_many_causes_in_a_row_stop_nothing() -> None:
+    """Rows that fail one after the other, each for another cause than the one before, are faults of their own."""
+    failures = RowFailures()
+    for row in range(2 * ROWS_IN_A_ROW):
+        failures.refused(row, f"400 field-{row % 3}")
+    assert failures.verdict == ""
+
+
 def test_one_row_refused_again_and_again_counts_once() -> None:
     """A queue in transition that refuses the same few rows again and again is no cause to stop."""
     failures = RowFailures()

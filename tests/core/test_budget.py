@@ -27,6 +27,13 @@ def test_budget_is_not_spent_by_single_failures() -> None:
         budget.succeeded(paid)
 
 
+def test_budget_that_is_empty_pays_for_nothing() -> None:
+    """A hundred tokens pay for ten repeats; the eleventh is refused, and each after it until something succeeds."""
+    budget = RetryBudget(100)
+    assert [budget.take() for _ in range(13)] == [10] * 10 + [0] * 3
+    assert (budget.tokens, budget.spent) == (0, 10)
+
+
 def test_budget_charges_a_time_out_double() -> None:
     """A time-out costs twice what another failure costs."""
     budget = RetryBudget(100)

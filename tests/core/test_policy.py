@@ -151,10 +151,11 @@ def test_polls_back_off_and_start_again_on_change() -> None:
 
 
 def test_reconcile_never_sends() -> None:
-    """Where nothing may be sent, a row that is not found after the lag rests as unknown."""
-    step = after_look_up(DOUBT, Hits(), OURS, LAG_S + 1, LAG_S, Resend.NEVER)
-    assert isinstance(step, Settled)
-    assert step.entry.outcome is Outcome.UNKNOWN
+    """Where nothing may be sent, a row that is not found after the lag rests as it was: unknown, with the resends that it has."""
+    for entry in (DOUBT, replace(DOUBT, stage=Stage.UNKNOWN, resends=MAX_RESENDS)):
+        step = after_look_up(entry, Hits(), OURS, LAG_S + 1, LAG_S, Resend.NEVER)
+        assert step == Settled(entry)
+        assert step.entry.outcome is Outcome.UNKNOWN
 
 
 def test_resend_on_request_waits_for_the_lag() -> None:

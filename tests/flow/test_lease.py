@@ -1,6 +1,7 @@
 """Two importers and one run: the second takes it only when the first can send no more."""
 
 import asyncio
+from collections.abc import Sequence
 from contextlib import AbstractContextManager
 from dataclasses import replace
 
@@ -8,10 +9,13 @@ import pytest
 
 from importer.core.errors import AlreadyRunning, LeaseLost
 from importer.core.lease import Holder
-from importer.core.stages import Stage
+from importer.core.stages import Entry, Stage
 from importer.flow.lease import Leasing, Who
 from importer.ledgers.sqlite import SqliteLedger
-from tests.flow.conftest import LAG_S, Office, ids
+from importer.ports import Claim
+from importer.sandbox.clock import HandClock
+from importer.sandbox.scenario import Fault
+from tests.flow.conftest import LAG_S, CountingLedger, Office, ids
 
 FLIGHT_S = 35.0
 LASTS_S = 30.0
@@ -87,6 +91,51 @@ async def test_importer_whose_lease_ran_out_sends_nothing(office: Office) -> Non
     assert held.holds()
     office.clock.hand.advance(LASTS_S)
     assert not held.holds()
+
+
+class SlowLedger(CountingLedger):
+    """A ledger whose disk takes longer for a claim than a lease lasts."""
+
+    hand: HandClock
+
+    async def claim(
+        self, entries: Sequence[Entry], at: str, *, kind: str = "create", over_doubt: bool = False
+    ) -> Claim:
+        claimed = await super().claim(entries, at, kind=kind, over_doubt=over_doubt)
+        self.hand.advance(LASTS_S)
+        return claimed
+
+
+async def test_claim_that_outlasts_the_lease_sends_nothing(office: Office) -> None:
+    """Where the lease has run out by the time that the claim is on disk, the row is not sent: another may have taken the run."""
+    run = office.opens(ids(3))
+    office.ledger.close()
+    slow = SlowLedger(office.folder / "ledger.sqlite")
+    slow.hand = office.clock.hand
+    office.ledger = slow
+    ending = await office.carries_on(run, concurrency=1)
+    assert isinstance(ending.problem, LeaseLost)
+    assert office.visits("create") == []
+
+
+async def test_call_after_a_401_needs_the_lease_again(office: Office) -> None:
+    """Where the log-in that a 401 asks for takes longer than the lease lasts, the row is not sent a second time."""
+    office.sandbox.breaks(
+        Fault(operation="create", kind="status:401", at=(1,)),
+        Fault(operation="token", kind="hang", at=(2,), seconds=LASTS_S),
+    )
+    run = office.opens(ids(1))
+
+    async def time_passes_in_the_log_in() -> None:
+        hand = office.clock.hand
+        await hand.until_asleep(1)
+        hand.advance(LASTS_S)
+
+    passing = asyncio.ensure_future(time_passes_in_the_log_in())
+    ending = await office.carries_on(run)
+    await passing
+    assert isinstance(ending.problem, LeaseLost)
+    assert len(office.visits("create")) == 1
 
 
 async def test_lease_is_kept_while_the_run_waits(office: Office) -> None:

@@ -1,5 +1,6 @@
 """What stops a run, what does not, and how it goes on: circuit, budget, canary, failures, long waits, reconcile."""
 
+from collections import Counter
 from itertools import pairwise
 
 import pytest
@@ -33,6 +34,16 @@ async def test_open_circuit_is_probed_by_reads_alone(office: Office) -> None:
     calls = len(office.visits())
     assert calls <= 10 + 10 + 10, "a lasting outage costs few calls"
     assert office.outcomes(run)["not_sent"] >= 90
+
+
+async def test_half_open_circuit_lets_one_row_try(office: Office) -> None:
+    """After a good probe one row is sent, not as many as may be in flight; the others wait for its answer."""
+    office.breaks("status:503")
+    run = office.opens(ids(60))
+    await office.carries_on(run, concurrency=8, outage_s=100.0)
+    tries = Counter(round(visit.arrived) for visit in office.visits("create") if visit.arrived >= 30.0)
+    assert tries
+    assert set(tries.values()) == {1}
 
 
 @pytest.mark.parametrize("operation", ["create", "any"])

@@ -101,6 +101,27 @@ async def test_submit_counts_the_lag_from_the_end_of_the_call(office: Office) ->
     assert office.tasks() == {"E-1": 1}
 
 
+async def test_submit_counts_the_lag_to_the_beginning_of_the_look_up(office: Office) -> None:
+    """A look-up that began within the lag proves nothing, though its answer came after it: another precedes the resend."""
+    office.sandbox.breaks(
+        Fault(operation="create", kind="reset_before", times=1),
+        Fault(operation="find", kind="hang", times=1, seconds=LAG_S + 1),
+    )
+    run = office.opens(["E-1"])
+
+    async def time_passes_in_the_look_up() -> None:
+        hand = office.clock.hand
+        await hand.until_asleep(1)
+        hand.advance(LAG_S + 1)
+
+    passing = asyncio.ensure_future(time_passes_in_the_look_up())
+    await office.carries_on(run)
+    await passing
+    first, again = office.visits("create")
+    assert any(first.n < look.n < again.n and look.arrived > LAG_S for look in office.visits("find"))
+    assert office.tasks() == {"E-1": 1}
+
+
 @pytest.mark.parametrize("lag_s", [0.0, 0.05, 2.0, 4.9, 5.0, 5.05, 10.0, 30.0, 40.0, 100.0])
 async def test_submit_waits_for_any_lag(office: Office, lag_s: float) -> None:
     """Whatever the lag, look-ups are few, the resend comes after it, and soon."""

@@ -4,6 +4,7 @@ import os
 import re
 import shutil
 import subprocess
+import sys
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 
@@ -49,3 +50,10 @@ def fault(call: str, error: str, when: str, *paths: Path) -> list[str]:
 def injected(log: Path) -> int:
     """How many calls were made to fail."""
     return log.read_text("utf-8", "replace").count("(INJECTED)")
+
+
+def calls_of(script: str, argument: Path, log: Path, *names: str) -> list[tuple[str, str]]:
+    """Name and path of each of these calls that a Python script makes, in order; it gets one argument."""
+    wanted = ["strace", "-f", "-y", "-s", "0", "-o", str(log), "-e", f"trace={','.join(names)}"]
+    subprocess.run([*wanted, sys.executable, "-B", "-c", script, str(argument)], check=True, timeout=120)
+    return [(call, path) for _, call, path in begun(log)]

@@ -5,6 +5,9 @@ import sqlite3
 import threading
 from pathlib import Path
 
+import pytest
+
+from importer.core.errors import LedgerError
 from importer.ledgers.database import Database
 
 
@@ -50,4 +53,74 @@ def test_database_without_a_thread_commits_where_it_is_called(tmp_path: Path) ->
     assert isinstance(database.write(refuses).exception(), ValueError)
     assert database.reader.execute("SELECT origin FROM environments").fetchall() == [("here",)]
     assert threading.active_count() == before
+    database.close()
+
+
+# Disks that are full or fail. The error is raised where SQLite would raise it: in the write.
+
+
+def adds(connection: sqlite3.Connection) -> None:
+    """Some write."""
+    connection.execute("INSERT INTO environments (target, origin) VALUES ('tasks', hex(randomblob(8)))")
+
+
+def failure(code: int, words: str) -> sqlite3.Error:
+    """What SQLite raises."""
+    problem = sqlite3.OperationalError(words)
+    problem.sqlite_errorcode = code
+    return problem
+
+
+def written(database: Database) -> int:
+    """How many writes there are."""
+    return int(database.reader.execute("SELECT count(*) FROM environments").fetchone()[0])
+
+
+def test_database_on_a_full_disk_takes_answers_and_prepares_nothing(tmp_path: Path) -> None:
+    """Where the disk is full the reserve is given up for an answer, and nothing that would be sent is recorded any more."""
+    database = Database(tmp_path / "ledger.sqlite", threaded=False)
+    database.reserve.lay_by()
+
+    def needs_the_reserve(connection: sqlite3.Connection) -> None:
+        adds(connection)
+        if database.reserve.path.exists():
+            raise failure(sqlite3.SQLITE_FULL, "database or disk is full")
+
+    assert database.write(needs_the_reserve, answer=True).exception() is None
+    assert not database.reserve.path.exists()
+    assert written(database) == 1
+    refused = database.write(adds).exception()
+    assert isinstance(refused, LedgerError)
+    assert "importer resume" in refused.fix
+    assert database.write(adds, answer=True).exception() is None
+    assert written(database) == 2
+    database.close()
+
+
+@pytest.mark.parametrize("code", [sqlite3.SQLITE_IOERR_FSYNC, sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB])
+def test_database_takes_nothing_more_after_an_error_of_the_disk(tmp_path: Path, code: int) -> None:
+    """After a failed fsync or a broken page neither a claim nor an answer is written through that handle."""
+    database = Database(tmp_path / "ledger.sqlite", threaded=False)
+
+    def fails(connection: sqlite3.Connection) -> None:
+        adds(connection)
+        raise failure(code, "disk I/O error")
+
+    assert isinstance(database.write(fails).exception(), LedgerError)
+    for answer in (False, True):
+        assert isinstance(database.write(adds, answer=answer).exception(), LedgerError)
+    assert written(database) == 0
+    database.close()
+
+
+def test_database_that_cannot_be_counted_prepares_nothing(tmp_path: Path) -> None:
+    """What is committed stays, but where the counter outside cannot be written nothing new is begun."""
+    database = Database(tmp_path / "ledger.sqlite", threaded=False)
+    database.counter.close()
+    database.counter.path.unlink()
+    database.counter.path.symlink_to(tmp_path / "nowhere")
+    assert database.write(adds).exception() is None
+    assert isinstance(database.write(adds).exception(), LedgerError)
+    assert database.write(adds, answer=True).exception() is None
+    assert written(database) == 2
     database.close()

@@ -19,6 +19,7 @@ from importer.core.stages import Stage
 from importer.core.verdicts import Verdict
 from importer.ledgers.checkup import checks, exported, verified
 from importer.ledgers.database import MARK
+from importer.ledgers.reserve import BYTES
 from importer.ledgers.seal import seal
 from importer.ledgers.sqlite import SqliteLedger
 from importer.ports import CallEnd, Claim, RunRow
@@ -313,6 +314,51 @@ def test_verify_finds_a_record_that_was_taken_out(tmp_path: Path, table: str) ->
             connection.execute(f"DELETE FROM {table} WHERE {key} = (SELECT min({key}) FROM {table})")
         connection.commit()
     assert [check.name for check in verified(path) if check.problems]
+
+
+@pytest.mark.parametrize(
+    ("table", "column"),
+    [("states", "state"), ("audit_entries", "actor"), ("calls", "answer"), ("approvals", "who"), ("runs", "note")],
+)
+def test_verify_finds_a_record_that_was_altered(tmp_path: Path, table: str, column: str) -> None:
+    """Histories, calls and decisions whose record says something else are noticed, and nothing is sent."""
+    path = tmp_path / "ledger.sqlite"
+    lived_in(path)
+    with closing(sqlite3.connect(path)) as connection:
+        connection.execute(f"UPDATE {table} SET {column} = 'other'")
+        connection.commit()
+    assert [check.name for check in verified(path) if check.problems]
+    with pytest.raises(LedgerError):
+        content(path)
+
+
+def test_verify_finds_an_index_that_does_not_fit(tmp_path: Path) -> None:
+    """An index that says something else than its table, by which a row would not be found, is noticed."""
+    path = tmp_path / "ledger.sqlite"
+    lived_in(path)
+    with closing(sqlite3.connect(path)) as connection:
+        size = connection.execute("PRAGMA page_size").fetchone()[0]
+        query = "SELECT rootpage FROM sqlite_schema WHERE name = 'rows_holding'"
+        start = (connection.execute(query).fetchone()[0] - 1) * size
+    whole = path.read_bytes()
+    page = whole[start : start + size]
+    assert page.count(b"EXT-29") == 1
+    path.write_bytes(whole[:start] + page.replace(b"EXT-29", b"EXU-29") + whole[start + size :])
+    assert [check.name for check in verified(path) if check.problems] == ["pages and indexes"]
+
+
+def test_trusted_ledger_has_a_reserve_on_disk(tmp_path: Path) -> None:
+    """Before anything is sent, the space for the answers of calls under way is taken: it is there, not only promised."""
+    path = tmp_path / "ledger.sqlite"
+    lived_in(path)
+    (tmp_path / "ledger.reserve").unlink(missing_ok=True)
+    book = SqliteLedger(path)
+    book.trusted()
+    book.close()
+    assert (tmp_path / "ledger.reserve").exists()
+    reserve = (tmp_path / "ledger.reserve").stat()
+    assert reserve.st_size >= BYTES
+    assert reserve.st_blocks * 512 >= BYTES
 
 
 # Calls and leases

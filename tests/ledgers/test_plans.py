@@ -18,6 +18,7 @@ from importer.core.findings import finding
 from importer.core.plan import Environment, PlanHead, PlanRow, Preview
 from importer.core.verdicts import Verdict
 from importer.ledgers.plans import PlanFile, PlanFolder
+from tests.harness import trace
 from tests.ledgers.conftest import plan_head, plan_row
 
 AT = datetime(2026, 11, 23, 21, 0, tzinfo=UTC)
@@ -218,6 +219,15 @@ def test_plan_is_not_visible_before_it_is_finished(tmp_path: Path) -> None:
     assert list((tmp_path / "plans").glob("*.plan")) == []
     draft.discard()
     assert list((tmp_path / "plans").iterdir()) == []
+
+
+@pytest.mark.skipif(bool(trace.missing()), reason=trace.missing())
+def test_plan_is_on_disk_before_it_has_its_name(tmp_path: Path) -> None:
+    """The plan is synced, then it gets its name, then the folder is synced."""
+    script = "import sys; from pathlib import Path; from tests.ledgers.test_plans import made; made(Path(sys.argv[1]))"
+    done = trace.calls_of(script, tmp_path / "plans", tmp_path / "trace", "fsync", "/^rename")
+    assert ["rename" if call.startswith("rename") else call for call, _ in done] == ["fsync", "rename", "fsync"]
+    assert done[2][1] == str(tmp_path / "plans")
 
 
 def test_plan_is_private_under_any_umask(tmp_path: Path) -> None:

@@ -77,7 +77,7 @@ class Office:
         """A plan of the sheet as it is now."""
         process = Process(machine)
         try:
-            return self.timeline.runs(self._previewed(process, PlanFolder(machine.folder / "plans")))
+            return self.timeline.runs(self._previewed(process, PlanFolder(machine.folder / "plans")), process.ends)
         finally:
             self._ends(process)
 
@@ -112,7 +112,7 @@ class Office:
         """One life of a run; whether the process lived to its end."""
         process = Process(machine)
         try:
-            self.timeline.runs(self._carried_on(process, run), dies_at=dies_at)
+            self.timeline.runs(self._carried_on(process, run), process.ends, dies_at=dies_at)
         except Died:
             return False
         finally:
@@ -128,8 +128,12 @@ class Office:
                 for process, run in zip(processes, runs, strict=True):
                     group.create_task(self._carried_on(process, run))
 
+        def end() -> None:
+            for process in processes:
+                process.ends()
+
         try:
-            self.timeline.runs(together(), dies_at=dies_at)
+            self.timeline.runs(together(), end, dies_at=dies_at)
         except Died:
             return False
         finally:
@@ -148,14 +152,14 @@ class Office:
             self._helps(machine, run)
             ending = sitting.goes_on()
         finally:
-            sitting.ends()
             self._ends(frozen)
+            sitting.ends()
         return ending
 
     def _helps(self, machine: Machine, run: str) -> None:
         other = Process(machine)
         try:
-            self.timeline.runs(self._carried_on(other, run))
+            self.timeline.runs(self._carried_on(other, run), other.ends)
         finally:
             other.ends()
             machine.living.discard(other.number)

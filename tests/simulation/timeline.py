@@ -95,10 +95,16 @@ class Timeline:
     # A process
 
     def runs(
-        self, work: Coroutine[Any, Any, T], *, dies_at: int | None = None, held_up: tuple[int, float] | None = None
+        self,
+        work: Coroutine[Any, Any, T],
+        ends: Callable[[], None],
+        *,
+        dies_at: int | None = None,
+        held_up: tuple[int, float] | None = None,
     ) -> T:
         """What `work` gives. Raises Died where the process ends in its `dies_at`-th turn or by itself.
 
+        `ends` is called before anything of a process is thrown away: from then on it must reach nothing outside.
         `held_up` is a turn in which the process stands still while so many seconds pass for all others.
         """
         sitting = Sitting(self, work)
@@ -106,6 +112,7 @@ class Timeline:
         try:
             return sitting.goes_on(dies_at)
         finally:
+            ends()
             sitting.ends()
 
     @contextmanager

@@ -17,7 +17,7 @@ CLEARS_AFTER = 6
 """So many lives after the last death the weather clears; what is not settled in three more never will be."""
 LIVES_MORE = 3
 A_PERSON_WAITS_S = 45.0
-HELD_UP_MOST = 3
+HELD_UP_MOST = 5
 """So many lives of a voyage stand still for a while, where one does."""
 
 
@@ -92,20 +92,26 @@ def _lives(machine: Machine, ending: Ending | None) -> bool:
     try:
         dies_at = ending.n if ending is not None and not by_write else None
         held_up = site.weather.held_up if process.number <= HELD_UP_MOST else None
-        problem = site.timeline.runs(_carries_on(process), dies_at=dies_at, held_up=held_up)
+        problem = site.timeline.runs(_carries_on(process), process.ends, dies_at=dies_at, held_up=held_up)
     except Died:
         assert ending is not None
-        process.ends()
         machine.dies(known=ending.known, power=ending.power)
         site.note(f"process {process.number} dies ({ending.kind} {ending.n})")
         site.timeline.passes(ending.restart_s)
         return False
-    rests = problem is None and not process.ledger.unsettled(RUN)
+    rests = problem is None and not _unsettled(machine)
     site.note(f"process {process.number} ends: {problem or 'nothing is left' if rests else problem or 'some rest'}")
-    process.ends()
     machine.dies(known=True, power=False)
     site.timeline.passes(A_PERSON_WAITS_S)
     return rests
+
+
+def _unsettled(machine: Machine) -> int:
+    process = Process(machine)
+    try:
+        return process.ledger.unsettled(RUN)
+    finally:
+        process.ends()
 
 
 async def _carries_on(process: Process) -> ImporterError | None:

@@ -231,7 +231,7 @@ def test_pace_closes_the_gate_for_everyone(tmp_path: Path) -> None:
             paces = [SharedPace(one, RATE, clock), SharedPace(other, RATE, clock)]
             paces[0].throttled(30.0)
             began = []
-            for pace in paces:
+            for pace in reversed(paces):  # the other one first: later it would be no wonder
                 async with pace.slot():
                     began.append(clock.monotonic())
             return began
@@ -253,6 +253,16 @@ def test_pace_never_opens_a_gate_early(tmp_path: Path) -> None:
                 return clock.monotonic()
 
     assert clock.run(day()) >= 30.0
+
+
+def test_pace_gate_of_another_process_is_not_opened_early(tmp_path: Path) -> None:
+    """A shorter wait that another process was told does not cut a longer one, for whoever starts later either."""
+    path = tmp_path / "pace.sqlite"
+    with call_log(path) as one, call_log(path) as other:
+        one.shut(130.0)
+        other.shut(101.0)
+        with call_log(path) as third:
+            assert third.gate() == 130.0
 
 
 def test_pace_spreads_returns_after_a_429(tmp_path: Path) -> None:

@@ -1,9 +1,10 @@
 """The wire facts of the `tasks` target, against the sandbox and a server that answers what it is told."""
 
 import json
+import re
 from pathlib import Path
 from typing import Any
-from urllib.parse import quote
+from urllib.parse import quote, unquote
 
 import pytest
 from aiohttp import web
@@ -63,8 +64,6 @@ texts = st.text(st.characters(codec="utf-8"), min_size=1, max_size=100)
 @given(st.lists(st.one_of(texts, st.sampled_from(HOSTILE)), min_size=1, max_size=120))
 def test_tasks_queries_say_what_was_asked(values: list[str]) -> None:
     """A parser of the grammar reads back exactly the values, at most 50 terms and 6 kB a query."""
-    from urllib.parse import unquote
-
     read: list[str] = []
     for text in _queries("customAttributes.externalId", values):
         terms = query.parse(unquote(text, errors="strict"))
@@ -72,6 +71,24 @@ def test_tasks_queries_say_what_was_asked(values: list[str]) -> None:
         assert len(text) <= 6000 or len(terms) == 1
         read += [term.value for term in terms]
     assert read == values
+
+
+def test_tasks_double_quotes_and_encode_all_in_a_filter() -> None:
+    """A quote in an ID is doubled, and all that is no letter, digit or `_.-~` is percent-encoded."""
+    (encoded,) = _queries("id", ["O'Brien & 'ß'x"])
+    assert re.fullmatch(r"(?:[\w.~-]|%[0-9A-F]{2})+", encoded, re.ASCII)
+    assert unquote(encoded) == "id eq 'O''Brien & ''ß''x'"
+
+
+async def test_tasks_take_no_hit_of_another_id(stands: Stands) -> None:
+    """A search that shows a task with another external ID, as one by words would, has not found the one asked for."""
+
+    async def similar(request: web.BaseRequest, body: bytes) -> web.StreamResponse:
+        tasks = [{"id": f"T-{name}", "customAttributes": {"externalId": name}} for name in ("E-10", "e-1", "E-1 ")]
+        return web.json_response({"entities": tasks, "total": 3})
+
+    async with stands(similar) as stand:
+        assert await stand.target.find(["E-1"]) == {}
 
 
 async def test_tasks_look_up_in_batches(stands: Stands) -> None:

@@ -12,6 +12,7 @@ import pytest
 
 from importer.core.errors import NotWritten
 from importer.writers.files import probe, written
+from tests.harness import trace
 
 
 @pytest.fixture(params=[0o000, 0o022, 0o777])
@@ -61,6 +62,20 @@ def test_written_leaves_nothing_after_an_error(tmp_path: Path) -> None:
         write_half(path)
     assert path.read_bytes() == b"old"
     assert list(tmp_path.iterdir()) == [path]
+
+
+@pytest.mark.skipif(bool(trace.missing()), reason=trace.missing())
+def test_written_is_on_disk_before_it_has_its_name(tmp_path: Path) -> None:
+    """The content is synced, then the file gets its name, then the folder is synced: no power loss shows half a report."""
+    script = (
+        "import sys; from pathlib import Path; from importer.writers.files import written\n"
+        "with written(Path(sys.argv[1])) as draft: draft.file.write(b'x')"
+    )
+    made = trace.calls_of(script, tmp_path / "out" / "a.txt", tmp_path / "trace", "fsync", "/^rename")
+    assert [call for call, _ in made if not call.startswith("rename")] == ["fsync", "fsync"]
+    assert [made[0][0], made[2][0]] == ["fsync", "fsync"]
+    assert made[0][1].endswith(".tmp")
+    assert made[2][1] == str(tmp_path / "out")
 
 
 def test_written_keeps_the_rights_of_folders_that_exist(tmp_path: Path) -> None:
