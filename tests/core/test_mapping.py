@@ -85,7 +85,10 @@ MISTAKES: list[tuple[dict[str, Any], str, str]] = [
     ({"overflow": {"descriptions": "shorten"}}, "[overflow] descriptions is unknown", "Did you mean “description”"),
     ({"overflow": {"external_id": "shorten"}}, "[overflow] external_id is unknown", ""),
     ({"overflow": {"description": "cut"}}, "[overflow] description = 'cut'", ""),
-    *(({"attributes": {name: "x"}}, f"[attributes] {name} is set by the importer itself", "") for name in RESERVED),
+    *(
+        ({"attributes": {name: "x"}}, f"[attributes] {name} is set by the importer itself", "")
+        for name in sorted(RESERVED)
+    ),
 ]
 
 
