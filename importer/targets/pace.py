@@ -38,7 +38,9 @@ CREATE TABLE IF NOT EXISTS calls (
     id INTEGER PRIMARY KEY AUTOINCREMENT, client TEXT NOT NULL, process INTEGER NOT NULL, began REAL NOT NULL, ended REAL
 );
 CREATE INDEX IF NOT EXISTS calls_by_end ON calls (client, ended);
-CREATE TABLE IF NOT EXISTS gates (client TEXT PRIMARY KEY, until REAL NOT NULL);
+CREATE TABLE IF NOT EXISTS closings (
+    client TEXT PRIMARY KEY, until REAL NOT NULL, wall REAL NOT NULL, boot TEXT NOT NULL
+);
 CREATE TABLE IF NOT EXISTS boots (client TEXT PRIMARY KEY, boot TEXT NOT NULL);
 """
 
@@ -72,8 +74,10 @@ class Processes:
 
 
 class CallLog:
-    """The calls of one OAuth client in a small SQLite file: short locked transactions, no fsync, wall-clock times.
+    """The calls of one OAuth client in a small SQLite file: short locked transactions, no fsync.
 
+    Times are seconds of the clock that never goes back and is alike in all processes since the system's start: whoever sets
+    the wall clock opens no gate and makes no room. A gate also has its wall-clock time, for the next start of the system.
     A file that cannot be read is made anew. Then, and after another start of the system (a power loss may have taken calls from the
     file), whatever was called before counts as a full window of the cap.
     """
@@ -170,7 +174,7 @@ class CallLog:
         if gate > now:
             return gate - now
         window_s = self._rate.window_s
-        # A clock that was set back must not make anyone wait for hours: what ended in its future ends now.
+        # After another start the clock begins anew: what ended in its future ends now.
         self._connection.execute(
             "UPDATE calls SET ended = ? WHERE client = ? AND ended > ?", (now, self._client, now + window_s)
         )
@@ -219,15 +223,23 @@ class CallLog:
 
     def gate(self) -> float:
         """Nobody calls before this moment."""
-        gate = self._connection.execute("SELECT until FROM gates WHERE client = ?", (self._client,)).fetchone()
+        gate = self._connection.execute("SELECT until FROM closings WHERE client = ?", (self._client,)).fetchone()
         return max(float(gate[0]) if gate else 0.0, self._shut_until)
 
-    def shut(self, until: float) -> None:
-        """Nobody calls before this moment, at the least."""
+    def shut(self, until: float, wall: float = 0.0) -> None:
+        """Nobody calls before this moment, which is `wall` on the wall clock, at the least."""
         self._shut_until = max(self._shut_until, until)
         self._note(
-            "INSERT INTO gates VALUES (?, ?) ON CONFLICT (client) DO UPDATE SET until = max(until, excluded.until)",
-            (self._client, until),
+            "INSERT INTO closings VALUES (?, ?, ?, ?) ON CONFLICT (client) DO UPDATE "
+            "SET until = max(until, excluded.until), wall = max(wall, excluded.wall), boot = excluded.boot",
+            (self._client, until, wall, self._boot),
+        )
+
+    def carry_over(self, now: float, wall: float) -> None:
+        """A gate of an earlier start of the system, whose seconds say nothing now, counts by the wall clock."""
+        self._note(
+            "UPDATE closings SET until = ? + max(wall - ?, 0), boot = ? WHERE client = ? AND (boot != ? OR boot = '')",
+            (now, wall, self._boot, self._client, self._boot),
         )
 
     def _note(self, statement: str, values: tuple[object, ...]) -> None:
@@ -257,6 +269,7 @@ class SharedPace:
         self._spacing = AsyncLimiter(burst, burst * rate.window_s / rate.calls)
         self._turn = asyncio.Lock()  # waiters go in the order in which they came
         self.throttles = 0
+        log.carry_over(self._now(), clock.now().timestamp())
 
     @asynccontextmanager
     async def slot(self) -> AsyncIterator["GrantedSlot"]:
@@ -284,15 +297,18 @@ class SharedPace:
         self.throttles += 1
         if wait_s > self._longest_wait_s:
             wait_s = min(wait_s, WAIT_MOST_S)
-            self._log.shut(self._now() + wait_s)
+            self._shut(wait_s)
             raise self._long_wait(wait_s)
-        self._log.shut(self._now() + wait_s * (1 + JITTER * self._chance.random()))
+        self._shut(wait_s * (1 + JITTER * self._chance.random()))
 
     def told(self, allowed: int, count: int, reset_s: float) -> None:
         # Only calls that are not in our own log can make the server's count larger than ours: someone else uses the
         # limit too. Our own calls are paced by the log already; obeying the header for them would waste the window.
         if count >= allowed and count > self._log.counted() and 0 < reset_s <= self._longest_wait_s:
-            self._log.shut(self._now() + reset_s)
+            self._shut(reset_s)
+
+    def _shut(self, wait_s: float) -> None:
+        self._log.shut(self._now() + wait_s, self._clock.now().timestamp() + wait_s)
 
     def _long_wait(self, wait_s: float) -> LongWait:
         until = self._clock.now() + timedelta(seconds=wait_s)
@@ -302,7 +318,7 @@ class SharedPace:
         )
 
     def _now(self) -> float:
-        return self._clock.now().timestamp()
+        return self._clock.monotonic()
 
 
 class GrantedSlot:

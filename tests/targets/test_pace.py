@@ -272,7 +272,7 @@ def test_pace_spreads_returns_after_a_429(tmp_path: Path) -> None:
     for number in range(20):
         with call_log(tmp_path / f"{number}.sqlite") as log:
             SharedPace(log, RATE, clock).throttled(100.0)
-            gates.add(log.gate() - clock.now().timestamp())
+            gates.add(log.gate() - clock.monotonic())
     assert all(100.0 <= each <= 110.01 for each in gates)
     assert max(gates) - min(gates) > 1
 
@@ -304,7 +304,7 @@ def test_pace_forgets_an_absurd_wait_after_a_day(tmp_path: Path) -> None:
     with call_log(tmp_path / "pace.sqlite") as log:
         with pytest.raises(TargetDown):
             SharedPace(log, RATE, clock).throttled(1e60)
-        assert log.gate() <= clock.now().timestamp() + WAIT_MOST_S
+        assert log.gate() <= clock.monotonic() + WAIT_MOST_S
 
 
 @pytest.mark.parametrize(
@@ -328,9 +328,8 @@ def test_pace_is_only_slowed_by_what_it_is_told(
     with call_log(tmp_path / "pace.sqlite") as log:
         pace = SharedPace(log, RATE, clock)
         pace.told(allowed, counted, reset_s)
-        now = clock.now().timestamp()
-        assert (log.admit(now)[1] > 0) == waits
-        taken = sum(log.admit(now)[0] > 0 for _ in range(20))
+        assert (log.admit(clock.monotonic())[1] > 0) == waits
+        taken = sum(log.admit(clock.monotonic())[0] > 0 for _ in range(20))
         assert taken == (0 if waits else RATE.calls - 1)
 
 
@@ -344,22 +343,79 @@ def test_pace_ignores_a_full_window_that_is_its_own(tmp_path: Path) -> None:
         assert log.gate() == 0
 
 
-def test_pace_survives_a_clock_that_was_set_back(tmp_path: Path) -> None:
-    """A wall clock set back by an hour costs at most two windows."""
+@pytest.mark.parametrize("jump_s", [-86_400.0, -3_600.0, -11.0, 11.0, 3_600.0, 86_400.0, 400_000_000.0])
+def test_pace_is_not_moved_by_a_clock_that_is_set(tmp_path: Path, jump_s: float) -> None:
+    """A wall clock that is set, by seconds or beyond 2038, makes no room for a call and nobody wait longer; another process neither."""
     clock = HandClock()
 
-    async def day() -> float:
-        with call_log(tmp_path / "pace.sqlite") as log:
-            pace = SharedPace(log, RATE, clock)
+    async def day() -> list[float]:
+        began: list[float] = []
+        with call_log(tmp_path / "pace.sqlite") as one, call_log(tmp_path / "pace.sqlite") as other:
+            pace = SharedPace(one, RATE, clock)
             for _ in range(5):
                 async with pace.slot():
-                    pass
-            clock.set_by(-3600)
-            before = clock.monotonic()
-            async with pace.slot():
-                return clock.monotonic() - before
+                    began.append(clock.monotonic())
+            clock.set_by(jump_s)
+            for each in (pace, SharedPace(other, RATE, clock)):
+                for _ in range(3):
+                    async with each.slot():
+                        began.append(clock.monotonic())
+        return began
 
-    assert clock.run(day()) <= 2 * RATE.window_s + 1
+    began = clock.run(day())
+    assert most_in_a_window(began, RATE.window_s - 1e-5) <= RATE.calls
+    assert clock.monotonic() <= 3 * RATE.window_s + 1
+
+
+def test_pace_reads_times_of_another_clock_as_a_full_window_at_most(tmp_path: Path) -> None:
+    """Calls whose times lie far ahead, as of an earlier start or an older version, cost one window and no more."""
+    with call_log(tmp_path / "pace.sqlite") as log:
+        for _ in range(5):
+            log.ended(log.admit(1_800_000_000.0)[0], 1_800_000_000.0)
+        number, wait_s = log.admit(100.0)
+        assert number == 0
+        assert wait_s <= RATE.window_s + 1
+        assert log.admit(100.0 + wait_s)[0] > 0
+
+
+@contextmanager
+def after_start(path: Path, boot: str) -> Iterator[CallLog]:
+    """A call log on a system that was started as `boot`."""
+    log = CallLog(path, "me", RATE, boot)
+    try:
+        yield log
+    finally:
+        log.close()
+
+
+@pytest.mark.parametrize("jump_s", [-3_600.0, 3_600.0])
+def test_pace_keeps_its_gate_shut_when_the_clock_is_set(tmp_path: Path, jump_s: float) -> None:
+    """What a 429 asked for is waited out, no more and no less, also by a process that starts after the clock was set."""
+    clock = HandClock()
+    path = tmp_path / "pace.sqlite"
+
+    async def waited_s() -> float:
+        with after_start(path, "one") as log:
+            SharedPace(log, RATE, clock).throttled(30.0)
+        clock.set_by(jump_s)
+        with after_start(path, "one") as log:
+            async with SharedPace(log, RATE, clock).slot():
+                return clock.monotonic()
+
+    assert 30.0 <= clock.run(waited_s()) <= 34.0
+
+
+def test_pace_keeps_its_gate_over_a_start_of_the_system(tmp_path: Path) -> None:
+    """After another start of the system, whose seconds begin anew, a gate counts by the wall clock."""
+    before, after = HandClock(), HandClock()
+    path = tmp_path / "pace.sqlite"
+    before.turn(500_000)
+    with after_start(path, "one") as log:
+        SharedPace(log, RATE, before).throttled(200.0)
+    after.set_by(500_000 + 50)  # so long the system took to start
+    with after_start(path, "two") as log:
+        SharedPace(log, RATE, after)
+        assert 150.0 <= log.gate() - after.monotonic() <= 170.1
 
 
 def test_pace_makes_a_file_anew_that_cannot_be_read(tmp_path: Path) -> None:
