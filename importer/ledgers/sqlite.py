@@ -215,7 +215,7 @@ class SqliteLedger:
         return [entry(run, checked(row)) for row in sorted(found, key=itemgetter(0))[:limit]]
 
     async def claim(
-        self, entries: Sequence[Entry], at: str, *, kind: str = "create", over_doubt: bool = False
+        self, entries: Sequence[Entry], at: str, *, kind: str = "create", over_doubt: int | None = None
     ) -> Claim:
         run = entries[0].run
         number, env = self._number(run)
@@ -370,12 +370,18 @@ def _stage(text: str) -> Stage:
         raise LedgerError(f"The ledger is damaged: a row is in the stage {text!r}.", KEEP) from None
 
 
-def _taken(connection: sqlite3.Connection, number: int, env: int, entry: Entry, *, over_doubt: bool) -> TakenBy | None:
-    for no, position, run, stage, task_id in connection.execute(SQL["holder"], (env, entry.external_id)):
-        own = (no, position) == (number, entry.position)
-        if not own and (stage == Stage.CREATED or not over_doubt):
-            return TakenBy(run, task_id if stage == Stage.CREATED else None)
-    return None
+def _taken(
+    connection: sqlite3.Connection, number: int, env: int, entry: Entry, *, over_doubt: int | None
+) -> TakenBy | None:
+    found = connection.execute(SQL["holder"], (env, entry.external_id)).fetchall()
+    others = [holder[2:] for holder in found if tuple(holder[:2]) != (number, entry.position)]
+    if not others:
+        return None
+    run, stage, task_id, _ = others[0]
+    if stage == Stage.CREATED:
+        return TakenBy(run, task_id)
+    calls = sum(attempts for _, _, _, attempts in others)
+    return None if calls == over_doubt else TakenBy(run, None, calls)
 
 
 def _begin_call(connection: sqlite3.Connection, number: int, kind: str, entries: Sequence[Entry], at: str) -> int:

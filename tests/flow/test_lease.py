@@ -143,3 +143,21 @@ async def test_row_in_flight_when_the_run_is_taken_over_is_looked_up(office: Off
     assert office.outcomes(run) == {"created": 1}
     assert office.tasks() == {"E-1": 1}
     first.close()
+
+
+async def test_row_that_another_run_sends_again_is_waited_for_anew(office: Office) -> None:
+    """A look-up tells nothing of a call that the other run began after it: the wait for lag and flight begins again."""
+    first, second = office.opens(ids(1)), office.opens(ids(1))
+    other = SqliteLedger(office.folder / "ledger.sqlite")
+    (entry,) = await other.entries(first, [Stage.READY], -1, 1)
+    await other.claim([entry], "2026-11-23T21:00:00Z")
+    await other.put(replace(entry, stage=Stage.DOUBT, attempts=1, doubted=True))
+    task = asyncio.ensure_future(office.driven(office.running(flight_s=1.0).carry_on(second)))
+    await office.until("find", 2)
+    again = replace(entry, stage=Stage.READY, attempts=1, doubted=True, resends=1)
+    await other.put(again)
+    await other.claim([again], "2026-11-23T21:00:09Z")
+    began = office.clock.monotonic()
+    await task
+    assert office.visits("create")[0].arrived > began + LAG_S
+    other.close()
