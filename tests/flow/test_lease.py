@@ -120,6 +120,19 @@ async def test_lock_of_a_process_that_works_is_not_passed(office: Office) -> Non
     assert office.outcomes(run) == {"not_sent": 2}
 
 
+@pytest.mark.parametrize("holder", [FIRST, replace(FIRST, boot="an earlier one")])
+async def test_lock_is_not_passed_for_the_lease_of_a_process_that_ended(office: Office, holder: Holder) -> None:
+    """A lease that a killed process left behind says nothing of who has the lock: another import is at work."""
+    run = office.opens(ids(2))
+    await office.ledger.take_lease(run, holder, office.clock.monotonic() + LASTS_S, LASTS_S, None)
+    office.gone.add(FIRST)
+    running = office.running()
+    running.lock = _held
+    with pytest.raises(AlreadyRunning):
+        await office.driven(running.carry_on(run))
+    assert office.visits("create") == []
+
+
 def _held(_what: str) -> AbstractContextManager[None]:
     raise AlreadyRunning("held")
 
