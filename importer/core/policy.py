@@ -21,7 +21,7 @@ class Resend(StrEnum):
 
     LIMITED = "limited"  # at most twice; then it rests as unknown
     NEVER = "never"  # reconcile: it is only looked up
-    CONFIRMED = "confirmed"  # reconcile --resend: a person asked for it, and its absence is confirmed now
+    CONFIRMED = "confirmed"  # reconcile --resend: a person asked for it, and its absence is confirmed now: one that rests is sent once
 
 
 @dataclass(frozen=True, slots=True)
@@ -85,8 +85,9 @@ def after_look_up(
         return _after_conflict(entry, since_s, lag_s)
     if since_s <= lag_s:
         return LookUp(entry, next_look_s(since_s, lag_s))
-    spent = entry.stage is Stage.UNKNOWN or entry.resends >= MAX_RESENDS
-    if resend is Resend.NEVER or (spent and resend is Resend.LIMITED):
+    rests, spent = entry.stage is Stage.UNKNOWN, entry.resends >= MAX_RESENDS
+    may = {Resend.NEVER: False, Resend.LIMITED: not (rests or spent), Resend.CONFIRMED: rests or not spent}
+    if not may[resend]:
         return Settled(advance(entry, Stage.UNKNOWN))
     return Again(advance(entry, Stage.READY, resends=entry.resends + 1))
 
