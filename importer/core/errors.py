@@ -112,12 +112,15 @@ class AlreadyRunning(ImporterError):
 
 
 class LeaseLost(AlreadyRunning):
-    """Another importer has taken the run over while this one was held up."""
+    """Another importer has taken the run over while this one was held up, or may have by now."""
 
-    def __init__(self, run: str) -> None:
+    def __init__(self, run: str, *, taken: bool = True) -> None:
+        by = (
+            "Another importer has" if taken else "This importer was held up for longer than its lease; another may have"
+        )
         super().__init__(
-            f"Another importer has taken over the run {run} while this one was held up; this one sends no more.",
-            "See importer status for how far it is.",
+            f"{by} taken over the run {run}. Nothing more is sent from here.",
+            f"See importer status {run}; importer resume {run} carries on if nobody does.",
         )
 
 

@@ -69,7 +69,9 @@ class Leasing:
         while True:
             await self.clock.sleep(self.lasts_s / RENEWALS)
             if not self.holds():
-                lost(LeaseLost(self.run))  # held up for longer than the lease: another may have the run by now
+                lost(
+                    LeaseLost(self.run, taken=False)
+                )  # held up for longer than the lease: another may have the run by now
                 return
             until_s = self.clock.monotonic() + self.lasts_s
             try:

@@ -207,7 +207,7 @@ class Submission:
         async def claim() -> bool:
             if calls:  # a 401 proved that nothing was done; the claim stands, and the lease may have been lost since
                 if not self.holds():
-                    raise LeaseLost(self.run)
+                    raise LeaseLost(self.run, taken=False)
                 return True
             if self._halted is not None:
                 return False
@@ -217,7 +217,7 @@ class Submission:
                 return False
             calls.append(claimed.call)
             if not self.holds():  # held up for longer than the lease lasts, perhaps by the claim's own fsync
-                raise LeaseLost(self.run)
+                raise LeaseLost(self.run, taken=False)
             return True
 
         try:
