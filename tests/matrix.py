@@ -116,7 +116,7 @@ def _told(cell: Cell) -> str:
 
 
 def _text(text: str) -> str:
-    return text.replace("|", "\\|").replace("<f>", "&lt;f&gt;") if "`<f>`" not in text else text.replace("|", "\\|")
+    return text.replace("|", "\\|")
 
 
 def _code(command: str) -> str:
