@@ -116,7 +116,7 @@ def _told(cell: Cell) -> str:
 
 
 def _text(text: str) -> str:
-    return text.replace("|", "\\|").replace("<f>", "&lt;f&gt;") if "`<f>`" not in text else text.replace("|", "\\|")
+    return text.replace("|", "\\|")
 
 
 def _code(command: str) -> str:
@@ -130,7 +130,7 @@ ABOUT = """\
 
 The folders mirror `importer/`: what a module promises is tested in the folder of its name. A test is one rule, and its docstring
 is the rule. Servers are real ones on port 0, files are real files, clocks are turned by hand; nothing is mocked or patched, and no
-test sleeps. Beside the folders:
+test waits for time to pass, but where another process is watched. Beside the folders:
 
 | what | where |
 |---|---|
@@ -155,9 +155,10 @@ test sleeps. Beside the folders:
 | one seed of the simulation, told step by step | `python -m tests.simulation 4711` |
 | many seeds | `python -m tests.simulation 1 500` |
 | the model | `python -m pytest tests/simulation/test_model.py` |
-| the sabotages | `python -m pytest tests/sabotage` |
+| the sabotages: all of them, or one by its name | `python -m tests.sabotage`, `python -m tests.sabotage "claim not written to the ledger"` |
 | the storm, again from its seed | `STORM_SEED=7 python -m pytest tests/test_storm.py` |
 | how fast `check` is, and whether the cap is used | `python -m tests.bench.check csv`, `python -m tests.bench.pace` |
+| resuming, the ledger's pace, odd files | `python -m tests.bench.resume`, `python -m tests.bench.ledger`, `python -m tests.bench.bad_input` |
 
 A test that needs what the machine does not have is skipped and prints the reason. Tests that fail by chance print their seed.
 """

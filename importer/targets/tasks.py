@@ -175,11 +175,13 @@ class TasksTarget:
     # Paging
 
     async def _pages(self, path: str, size: int, needs: str) -> AsyncIterator[dict[str, Any]]:
-        """The entities of all pages. The end is at `total`, at `pageCount`, or at a page that is not full and promises no more.
+        """The entities of all pages. The end is at `total`, at `pageCount`, or at the first page that is not full.
 
-        Raises Unavailable for a list that is not whole: one that gives a page again, or an empty one while more is to come.
+        Where such a page promises more all the same, one more is asked for: a server may give fewer rows a page than it was
+        asked for. Raises Unavailable for a list that is not whole: one that gives a page again, or nothing while more is to come.
         """
         seen = 0
+        full = True
         pages: set[str] = set()
         join = "" if path.endswith("?") else "&" if "?" in path else "?"
         for number in range(1, PAGES_MOST + 1):
@@ -188,7 +190,7 @@ class TasksTarget:
             if page is None:
                 raise Unavailable(f"A list could not be read ({reply.status}: {reply.problem}).", "Try again later.")
             entities = page.get("entities")
-            if not isinstance(entities, list) or (not entities and _more(page.get("total"), seen)):
+            if not isinstance(entities, list) or (full and not entities and _more(page.get("total"), seen)):
                 raise Unavailable("A list came without its entries.", "Try again later; importer resume carries on.")
             rows = [each for each in entities if isinstance(each, dict)]
             known = len(pages)
@@ -200,7 +202,8 @@ class TasksTarget:
             seen += len(rows)
             if _reached(page.get("total"), seen) or _reached(page.get("pageCount"), number):
                 return
-            if len(rows) < size and not _more(page.get("total"), seen):
+            full = len(rows) >= size
+            if not rows or not (full or _more(page.get("total"), seen)):
                 return
         raise TargetDown(f"A list has more than {PAGES_MOST} pages.", "Ask the service's support.")
 
@@ -285,7 +288,7 @@ def _audit_entry(entry: Mapping[str, Any], number: int) -> AuditEntry:
 
 
 def _more(total: Any, seen: int) -> bool:
-    """Whether a page claims that more is to come. A server may give fewer rows a page than it was asked for."""
+    """Whether a page claims that more is to come."""
     return _is_whole(total) and total > seen
 
 

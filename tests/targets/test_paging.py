@@ -35,7 +35,6 @@ NEVER_WHOLE: dict[str, Paging] = {
     "two pages in turn": lambda n: {"entities": rows(1, 100) if n % 2 else rows(101, 200)},
     "an empty page with more to come": lambda n: {"entities": rows(1, 100) if n == 1 else [], "total": 250},
     "nothing with more to come": lambda _: {"entities": [], "total": 3, "pageCount": 1},
-    "a total that runs away": lambda n: {"entities": rows(n, n) if n < 50 else [], "total": n + 1},
 }
 
 
@@ -57,6 +56,8 @@ WHOLE: dict[str, tuple[Paging, int]] = {
         lambda n: {"entities": rows(1, 100) if n == 1 else rows(101, 140), "total": 250 if n == 1 else 140}, 140,
     ),
     "no total and a page that is not full": (lambda n: {"entities": rows(1, 100) if n == 1 else rows(101, 103)}, 103),
+    "a total that is too large": (lambda n: {"entities": rows(1, 60) if n == 1 else [], "total": 250}, 60),
+    "a total that runs away": (lambda n: {"entities": rows(n, n) if n < 50 else [], "total": n + 1}, 49),
     "a total that is no number": (lambda _: {"entities": rows(1, 3), "total": "3"}, 3),
 }  # fmt: skip
 

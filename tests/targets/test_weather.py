@@ -3,11 +3,12 @@
 import asyncio
 import gzip
 import json
+import resource
 import socket
 import struct
 import tracemalloc
-from collections.abc import AsyncIterator, Awaitable, Callable
-from contextlib import asynccontextmanager
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
+from contextlib import asynccontextmanager, contextmanager
 
 import pytest
 import trustme
@@ -234,6 +235,35 @@ async def test_post_whose_connection_is_reset_is_in_doubt(stands: Stands, up: in
         assert isinstance(await target.create("{}", "E-1", yes), Lost)
         await target.close()
         assert len(resets) == 1
+
+
+# Handles
+
+
+@contextmanager
+def no_handles() -> Iterator[None]:
+    """This process can open nothing more; what is open stays so."""
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    resource.setrlimit(resource.RLIMIT_NOFILE, (3, hard))
+    try:
+        yield
+    finally:
+        resource.setrlimit(resource.RLIMIT_NOFILE, (soft, hard))
+
+
+async def test_handles_that_run_out_make_no_row_doubtful(stands: Stands) -> None:
+    """Without a handle for a connection a POST is certainly not done and reads end in time; afterwards all goes on."""
+    async with stands(fine) as stand:
+        await stand.target.log_in(())
+        await stand.target.close()
+        with no_handles():
+            assert isinstance(await stand.target.create("{}", "E-1", yes), NotDone)
+            with pytest.raises(TargetDown):
+                await stand.target.find(["E-1"])
+            with pytest.raises(TargetDown):
+                await stand.target.audits("T-1")
+        assert stand.calls() == []
+        assert isinstance(await stand.target.create("{}", "E-1", yes), Created)
 
 
 # Memory

@@ -180,6 +180,21 @@ def test_written_tells_a_disk_that_is_full() -> None:
     assert ended.stdout.strip().endswith("cannot be written: File too large. []")
 
 
+def test_written_tells_that_no_handle_is_left(tmp_path: Path) -> None:
+    """With no file handle left a report is told as NotWritten, and the old one stays as it was."""
+    code = (
+        "import resource, sys\nfrom pathlib import Path\nfrom importer.core.errors import NotWritten\n"
+        "from importer.writers.files import written\n"
+        "resource.setrlimit(resource.RLIMIT_NOFILE, (3, 3))\n"
+        "try:\n    with written(Path(sys.argv[1])) as draft:\n        draft.file.write(b'new')\n"
+        "except NotWritten as told:\n    print(told)\n"
+    )
+    path = write(tmp_path / "results.json", b"old")
+    ended = subprocess.run([sys.executable, "-c", code, path], capture_output=True, text=True, check=True)
+    assert ended.stdout.strip().endswith("cannot be written: Too many open files.")
+    assert [each.read_bytes() for each in tmp_path.iterdir()] == [b"old"]
+
+
 def test_probe_leaves_nothing_and_is_private(tmp_path: Path, umask: int) -> None:
     """The folder that is made for reports is its owner's alone, and the probe's file is gone."""
     probe(tmp_path / "deep" / "out")
