@@ -271,8 +271,15 @@ class Ledger(Protocol):
         """Whether the counter outside the file knows of writes that the file does not."""
         ...
 
-    def accept_as_newest(self) -> None:
-        """What may have been sent since was looked up: the counter follows the file from now on."""
+    def accept_as_newest(self, restored_at: str = "") -> None:
+        """What may have been sent since was looked up: the counter follows the file from now on.
+
+        `restored_at` (RFC 3339, UTC): plans made before are not run any more, for they may have run unknown to this copy.
+        """
+        ...
+
+    def restored_at(self) -> str:
+        """When an older copy was last taken for the newest; a blank where none was."""
         ...
 
     def lease(self, run: str) -> Lease | None:

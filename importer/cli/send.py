@@ -97,6 +97,12 @@ def _may_run(desk: Desk, plan: str, environment: Environment | None = None) -> t
             f"The plan {about.plan} ran already, as {ran}.",
             f"Preview the file again for a new plan, or carry the run on: importer resume {ran}",
         )
+    restored = desk.book.restored_at()
+    if about.made_at <= restored:
+        raise PlanRefused(
+            f"The plan {about.plan} was made before the ledger was put back from an older copy (at {restored}); it may have run.",
+            "Preview the file again: what was created meanwhile is found then.",
+        )
     approval = _approval(desk, preview)
     made_for = preview.head.environment
     if environment is not None and made_for != environment:

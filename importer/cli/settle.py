@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING, Any
 
 from importer.cli import screen
 from importer.cli.again import GRAVEST_FIRST, as_before
-from importer.cli.desk import Desk, opened, reconciled
-from importer.cli.ending import may_report, one_run, results_folder, results_reports, run_object, show_ending
+from importer.cli.desk import Desk, opened, reconciled, running
+from importer.cli.ending import Reports, may_report, one_run, results_folder, results_reports, run_object, show_ending
 from importer.cli.look import json_wanted
 from importer.core.errors import LedgerError, PlanRefused, UsageError
 from importer.settings import load
@@ -21,6 +21,8 @@ def reconcile(
     run_id: str | None, flags: Table[str, Any], profile: str | None, format_: str, *, resend: bool, adopt: bool
 ) -> int:
     """`importer reconcile [RUN]`."""
+    from importer.wiring import clock
+
     began = time.monotonic()
     with opened(flags, profile, format_) as desk:
         desk.book.trusted(though_older=True, adopt=adopt)
@@ -31,9 +33,9 @@ def reconcile(
             raise UsageError("The ledger is an older copy.", "Run importer reconcile without --resend first.")
         unsettled = [record for record in desk.book.runs() if desk.book.unsettled(record.run)]
         wanted = [one_run(desk.book, run_id)] if run_id else unsettled
-        bodies = [_reconcile(desk, record, began, resend=resend) for record in wanted]
+        bodies = [_reconcile(desk, record, began, resend=resend, older=older) for record in wanted]
         if older and all("problem" not in body for body in bodies):
-            desk.book.accept_as_newest()
+            desk.book.accept_as_newest(clock().now().isoformat(timespec="seconds").replace("+00:00", "Z"))
             screen.tell("the ledger is taken for the newest again; importer resume sends what is ready")
         exit_code = next((code for code in GRAVEST_FIRST if code in [body["exit_code"] for body in bodies]), 0)
         if desk.as_json:
@@ -43,12 +45,19 @@ def reconcile(
         return exit_code
 
 
-def _reconcile(desk: Desk, record: "RunRecord", began: float, *, resend: bool) -> dict[str, Any]:
+def _reconcile(desk: Desk, record: "RunRecord", began: float, *, resend: bool, older: bool) -> dict[str, Any]:
+    from importer.flow.run import Ending
     from importer.wiring import connected
 
     own = Desk(as_before(desk.settings, record), desk.book, desk.lock, desk.as_json)
     with connected(own.settings) as connection:
         if record.preview.head.environment != connection.environment:
+            if older:  # it cannot be asked from here: its rows are looked up when it is resumed in its own environment
+                connection.run(running(own, connection).suspect(record.run))
+                screen.tell(
+                    f"the run {record.run} of {record.preview.head.environment} is looked up when it is resumed there"
+                )
+                return run_object(own.book, Ending(record.run), Reports(), began)
             raise PlanRefused(
                 f"The run {record.run} belongs to {record.preview.head.environment}, this is {connection.environment}.",
                 "Use the settings that it was started with (--sandbox, --profile, GENESYS_… variables).",

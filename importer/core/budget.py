@@ -5,6 +5,8 @@ from dataclasses import dataclass, field
 REPEAT_COSTS = 10
 TIME_OUT_COSTS = 20
 """A time-out costs twice: it held a slot for long."""
+THROTTLE_COSTS = 1
+"""A 429 costs little: the service is at work and says when to come again. It costs something, lest it goes on for ever."""
 SUCCESS_GIVES = 1
 MOST = 500
 """At the start, and never more: fifty repeats in a row."""
@@ -32,9 +34,8 @@ class RetryBudget:
         """Tokens at most."""
         return min(max(self.rows, LEAST), MOST)
 
-    def take(self, *, timed_out: bool = False) -> int:
+    def take(self, cost: int = REPEAT_COSTS) -> int:
         """Pays for one repeat: what it cost; 0 where the budget cannot pay, and then nothing may be repeated."""
-        cost = TIME_OUT_COSTS if timed_out else REPEAT_COSTS
         if self.tokens < cost:
             return 0
         self.tokens -= cost

@@ -54,9 +54,8 @@ def standing(lease: Lease | None, me: Holder, now_s: float, flight_s: float, *, 
     """
     if lease is None or gone or lease.holder == me:
         return Free()
-    if (
-        lease.holder.boot != me.boot
-    ):  # another start of the system: clocks cannot be compared, so watch it for a whole life
+    # Another start of the system, or a lease from before the clock began anew: times cannot be compared, so watch it for a whole life.
+    if lease.holder.boot != me.boot or lease.until_s - now_s > lease.lasts_s:
         return Wait(lease.lasts_s + flight_s)
     if now_s < lease.until_s:
         return Held()

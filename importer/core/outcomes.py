@@ -55,6 +55,8 @@ class Lost:
     timed_out: bool = False
 
 
+THROTTLED = "over the rate limit"
+"""How a 429 is told."""
 TIME_OUT = "time-out"
 """How a problem that was one is told."""
 

@@ -23,7 +23,7 @@ class Stage(StrEnum):
 
 
 TRANSITIONS: dict[Stage, frozenset[Stage]] = {
-    Stage.READY: frozenset({Stage.SENDING, Stage.CREATED, Stage.EXISTING, Stage.FAILED}),
+    Stage.READY: frozenset({Stage.SENDING, Stage.DOUBT, Stage.CREATED, Stage.EXISTING, Stage.FAILED}),
     Stage.SENDING: frozenset({Stage.READY, Stage.CREATED, Stage.EXISTING, Stage.FAILED, Stage.DOUBT, Stage.UNKNOWN}),
     Stage.DOUBT: frozenset({Stage.SENDING, Stage.CREATED, Stage.EXISTING, Stage.FAILED, Stage.UNKNOWN, Stage.READY}),
     Stage.UNKNOWN: frozenset({Stage.CREATED, Stage.EXISTING, Stage.DOUBT, Stage.READY}),

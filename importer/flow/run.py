@@ -29,6 +29,7 @@ from importer.core.errors import (
 from importer.core.lease import Held
 from importer.core.plan import Approval, PlanRow, Preview
 from importer.core.policy import Resend
+from importer.core.stages import Stage, advance
 from importer.core.verdicts import Verdict
 from importer.flow.audit import Auditing
 from importer.flow.lease import Leasing, Who
@@ -38,6 +39,8 @@ from importer.ports import Clock, Ledger, Progress, RunRecord, RunRow, Target
 
 Track = Literal["none", "created", "closed"]
 
+SUSPECTS = 500
+"""Rows that are read at a time."""
 SUBMIT_SCOPES = ("task:create", "task:view")
 PREVIEW_SCOPES = ("queue:view", "task:view")
 TRACK_SCOPES = ("task:view",)
@@ -136,6 +139,15 @@ class Running:
         await self._settle(run, replace(self.how.rules, sends=False, resend=how, suspects=older, canary=0), ending)
         await self._note(run, ending)
         return ending
+
+    async def suspect(self, run: str) -> None:
+        """Every ready row of the run may have been sent, as far as this older copy of the ledger knows: it is in doubt from now on."""
+        after = -1
+        while entries := await self.ledger.entries(run, [Stage.READY], after, SUSPECTS):
+            after = entries[-1].position
+            reason = "the ledger was put back from an older copy"
+            for entry in entries:
+                await self.ledger.put(advance(entry, Stage.DOUBT, doubted=True, reason=reason))
 
     async def _settle(self, run: str, rules: Rules, ending: Ending) -> None:
         try:

@@ -11,6 +11,7 @@ from itertools import count
 from typing import Any
 
 from importer.core.breaker import Circuit, OutageBreaker, RowFailures
+from importer.core.budget import REPEAT_COSTS, THROTTLE_COSTS, TIME_OUT_COSTS
 from importer.core.errors import (
     BudgetSpent,
     ImporterError,
@@ -20,7 +21,18 @@ from importer.core.errors import (
     TooManyFailures,
     Unavailable,
 )
-from importer.core.outcomes import TIME_OUT, Answer, Conflict, Created, Hits, Lost, NotDone, Outcome, Refused, in_short
+from importer.core.outcomes import (
+    THROTTLED,
+    TIME_OUT,
+    Answer,
+    Created,
+    Hits,
+    Lost,
+    NotDone,
+    Outcome,
+    Refused,
+    in_short,
+)
 from importer.core.policy import Again, LookUp, Resend, Settled, Step, after_look_up, after_suspicion, next_step
 from importer.core.report import StateChange
 from importer.core.stages import Entry, Stage, advance
@@ -31,6 +43,8 @@ log = logging.getLogger(__name__)
 
 PAGE = 200
 LOOK_UP_BATCH = 50
+CAUSE_MOST = 80
+"""Characters of a reason that tell one cause from another."""
 LANDING_S = 10.0
 """How long calls in flight may take to land once the run is asked to stop."""
 
@@ -143,7 +157,7 @@ class Submission:
             except Unavailable as reason:  # nothing of it was sent
                 self._opens(reason)
                 self._pause(entry, 0.0, over_doubt=over_doubt)
-            except (NotAuthorised, TargetDown) as reason:
+            except ImporterError as reason:  # the other calls in flight may land
                 self.halt(reason)
             finally:
                 self._flying -= 1
@@ -247,8 +261,6 @@ class Submission:
                 self.target.budget.succeeded(self._paid.pop(position, 0))
             case Refused():
                 self._failures.refused(position, answer.cause)
-            case Conflict():
-                self._failures.refused(position, answer.cause, final=False)
         self._circuit.answered()
 
     async def _held(self, entry: Entry, holder: TakenBy) -> None:
@@ -276,7 +288,7 @@ class Submission:
                     await self._look_up(due)
                 except Unavailable as reason:
                     self._opens(reason)
-                except (NotAuthorised, TargetDown) as reason:
+                except ImporterError as reason:
                     self.halt(reason)
             else:
                 earliest = self._doubts.earliest()
@@ -325,8 +337,8 @@ class Submission:
         certain_s = self.rules.lag_s + self.rules.flight_s
         if found.tasks:
             self._doubts.drop(doubt.entry.position)
-            reason = "a task with this external ID exists"
-            await self._settled(advance(doubt.entry, Stage.EXISTING, task_id=found.tasks[0].task_id, reason=reason))
+            ours = self.target.content(json.loads(doubt.entry.payload))
+            await self._settled(after_look_up(doubt.entry, found, ours, 0.0, self.rules.lag_s).entry)
         elif began - doubt.since > certain_s:
             self._doubts.drop(doubt.entry.position)
             self._pause(doubt.entry, 0.0, over_doubt=doubt.calls)
@@ -360,9 +372,12 @@ class Submission:
         """Once more, if the run's budget can pay for it."""
         if not self.rules.sends and self.rules.resend is not Resend.CONFIRMED:
             self._wake()
-        elif entry.conflicts and not entry.doubted:  # the service is at work, and such repeats are counted by the row
+        elif (
+            entry.conflicts and not entry.doubted
+        ):  # no task was found: the queue refuses. The service is at work, and such repeats are counted by the row
+            self._failures.refused(entry.position, f"409: {entry.reason[:CAUSE_MOST]}", final=False)
             self._pause(entry, wait_s)
-        elif paid := self.target.budget.take(timed_out=TIME_OUT in entry.reason):
+        elif paid := self.target.budget.take(_cost(entry)):
             self._paid[entry.position] = paid
             self._pause(entry, wait_s)
         else:
@@ -443,6 +458,13 @@ class Submission:
                 task.cancel()
 
 
+def _cost(entry: Entry) -> int:
+    """What the budget pays for sending a row once more."""
+    if entry.reason == THROTTLED:
+        return THROTTLE_COSTS
+    return TIME_OUT_COSTS if TIME_OUT in entry.reason else REPEAT_COSTS
+
+
 def _outage(last: str) -> TargetDown:
     return TargetDown(f"The service keeps failing ({last}); the rest is not sent.", "Run importer resume later.")
 
@@ -450,7 +472,8 @@ def _outage(last: str) -> TargetDown:
 def _failing(why: str) -> TooManyFailures:
     return TooManyFailures(
         f"The run was stopped: {why}. The rest is not sent.",
-        "See the Rejects sheet for the reasons. What was not sent goes out with importer resume, once the cause is gone.",
+        "See the Rejects sheet for the reasons. What was not sent goes out with importer resume once the cause is gone, "
+        "after --max-failures with a higher number.",
     )
 
 

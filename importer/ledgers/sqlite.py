@@ -72,8 +72,15 @@ class SqliteLedger:
         counted = self._database.counter.value()
         return counted is None or counted > self._database.generation()
 
-    def accept_as_newest(self) -> None:
+    def restored_at(self) -> str:
+        found = self._read("mark", "restored")
+        return str(found[0][0]) if found else ""
+
+    def accept_as_newest(self, restored_at: str = "") -> None:
         database = self._database
+        if restored_at:
+            values = ("restored", restored_at)
+            database.write(lambda connection: connection.execute(MARK, (*values, seal(values)))).result()
         counted = database.counter.value()
         if counted is not None and UNREADABLE > counted > database.generation():
             # Beyond all that was counted: the file whose place this copy takes is the older one from now on.

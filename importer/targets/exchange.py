@@ -11,7 +11,7 @@ from multidict import MultiMapping
 from yarl import URL
 
 from importer.core.breaker import OUTAGE_LIMIT
-from importer.core.budget import RetryBudget
+from importer.core.budget import REPEAT_COSTS, THROTTLE_COSTS, TIME_OUT_COSTS, RetryBudget
 from importer.core.errors import BudgetSpent, Forbidden, LongWait, NotAuthorised, TargetDown, Unavailable
 from importer.core.outcomes import Lost, NotDone
 from importer.core.waits import back_off_s, retry_after_s
@@ -160,7 +160,7 @@ class Exchange:
         while True:
             reply = await call()
             if isinstance(reply, Reply) and reply.status == 429:
-                paid = self._pay("429", timed_out=False)  # the gate makes the next one wait
+                paid = self._pay("429", THROTTLE_COSTS)  # the gate makes the next one wait
                 continue
             if isinstance(reply, Reply) and _is_final(reply):
                 self._unread = 0
@@ -175,11 +175,11 @@ class Exchange:
                 raise Unavailable(
                     f"The service is unavailable: {problem}.", "Try again later; importer resume carries on."
                 )
-            paid = self._pay(problem, timed_out=isinstance(reply, Lost) and reply.timed_out)
+            paid = self._pay(problem, TIME_OUT_COSTS if isinstance(reply, Lost) and reply.timed_out else REPEAT_COSTS)
             await self._clock.sleep(back_off_s(failures))
 
-    def _pay(self, problem: str, *, timed_out: bool) -> int:
-        paid = self.budget.take(timed_out=timed_out)
+    def _pay(self, problem: str, cost: int) -> int:
+        paid = self.budget.take(cost)
         if not paid:
             raise BudgetSpent(problem)
         return paid

@@ -10,7 +10,7 @@ from urllib.parse import quote
 from importer.core.budget import RetryBudget
 from importer.core.errors import Forbidden, TargetDown, Unavailable
 from importer.core.facts import Content, QueueFact, TaskFact
-from importer.core.outcomes import Answer, Conflict, Created, Lost, NotDone, Refused
+from importer.core.outcomes import THROTTLED, Answer, Conflict, Created, Lost, NotDone, Refused
 from importer.core.report import AuditEntry
 from importer.core.task import TaskRequest
 from importer.ports import AuditTrail
@@ -221,7 +221,7 @@ def _answer(reply: Reply) -> Answer:
     if reply.status == 409:
         return Conflict(reply.problem, reply.correlation_id, reply.cause)
     if reply.status == 429:
-        return NotDone("over the rate limit", throttled=True)
+        return NotDone(THROTTLED, throttled=True)
     if reply.status in REFUSALS and reply.status != 408:
         return Refused(reply.status, reply.problem, reply.correlation_id, reply.cause)
     return Lost(f"{reply.status}: {reply.problem}", reply.status, reply.correlation_id)

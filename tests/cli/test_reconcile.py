@@ -3,13 +3,14 @@
 import json
 import sqlite3
 from contextlib import closing
+from dataclasses import replace
 from pathlib import Path
 
 import jsonschema
 
 from importer.schemas import schema
 from tests.cli.conftest import Shell
-from tests.harness.scene import scene
+from tests.harness.scene import Scene, scene
 
 HEAD = "External ID,Queue,Priority,Description"
 SETTINGS = {"IMPORTER_INDEX_LAG": "300ms", "IMPORTER_TIMEOUT": "1s"}
@@ -48,6 +49,45 @@ def test_older_copy_of_the_ledger_sends_nothing_until_reconciled(tmp_path: Path)
         assert (code, body["runs"][0]["counts"]["created"]) == (0, 12)
         code, _ = place.ends("resume", "--track", "none")
         assert (code, place.committed()) == (0, 12)
+
+
+def restored(place: Scene) -> None:
+    """Someone puts a backup from the middle of a run in the ledger's place, after the run has ended."""
+    place.killed(3, "run", "tasks.csv", "--yes", "--track", "none", "--rate", "20/s")
+    with closing(sqlite3.connect(place.ledger)) as connection:
+        connection.execute("PRAGMA wal_checkpoint(TRUNCATE)")
+    copy = place.ledger.read_bytes()
+    assert place.ends("resume", "--track", "none")[0] == 0
+    place.ledger.write_bytes(copy)
+
+
+def test_plan_from_before_an_older_copy_is_not_run(tmp_path: Path) -> None:
+    """A plan that may have run unknown to the copy is refused once the copy is accepted: it would create its tasks again."""
+    with scene(tmp_path, PLAIN, 12, settings=SETTINGS) as place:
+        _, previewed = place.ends("preview", "tasks.csv")
+        restored(place)
+        assert place.ends("reconcile")[0] == 0
+        code, body = place.ends("run", previewed["plan"], "--track", "none")
+        assert code == 4
+        assert "older copy" in body["problem"]
+        assert place.committed() == 12
+
+
+def test_older_copy_with_runs_of_two_environments_can_be_reconciled(tmp_path: Path) -> None:
+    """Rows of another environment cannot be looked up from here: they are in doubt, and looked up when resumed in their own."""
+    with scene(tmp_path, PLAIN, 12, settings=SETTINGS) as place:
+        (tmp_path / "other").mkdir()
+        place.killed(2, "run", "tasks.csv", "--yes", "--track", "none", "--rate", "20/s")
+        with scene(tmp_path / "other", PLAIN, 12, settings=SETTINGS) as other:
+            there = replace(place, url=other.url, greeting=other.greeting, journal=other.journal)
+            restored(there)
+            assert place.ends("resume", "--track", "none")[0] == 1
+            code, body = place.ends("reconcile")
+            assert [run["counts"]["unknown"] for run in body["runs"]][1] >= 8
+            assert there.ends("resume", "--track", "none")[0] == 0
+            assert (there.committed(), code) == (12, 5)
+        assert place.ends("resume", "--track", "none")[0] == 0
+        assert place.committed() == 12
 
 
 def test_canary_and_max_failures_stop_a_run(tmp_path: Path) -> None:

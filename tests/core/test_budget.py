@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from importer.core.budget import LEAST, MOST, REPEAT_COSTS, RetryBudget
+from importer.core.budget import LEAST, MOST, REPEAT_COSTS, TIME_OUT_COSTS, RetryBudget
 
 
 @pytest.mark.parametrize("rows", [1, 100, 300, 1000, 10_000])
@@ -15,7 +15,7 @@ def test_budget_repeats_a_tenth_at_most_where_nothing_succeeds(rows: int) -> Non
     while budget.take():
         repeats += 1
     assert repeats == min(max(rows, LEAST), MOST) // REPEAT_COSTS
-    assert not budget.take(timed_out=True)
+    assert not budget.take(TIME_OUT_COSTS)
 
 
 def test_budget_is_not_spent_by_single_failures() -> None:
@@ -37,7 +37,7 @@ def test_budget_that_is_empty_pays_for_nothing() -> None:
 def test_budget_charges_a_time_out_double() -> None:
     """A time-out costs twice what another failure costs."""
     budget = RetryBudget(100)
-    assert budget.take(timed_out=True) == 2 * RetryBudget(100).take()
+    assert budget.take(TIME_OUT_COSTS) == 2 * RetryBudget(100).take()
 
 
 @given(st.lists(st.sampled_from(["ok", "repeat", "time-out"])))
@@ -48,5 +48,5 @@ def test_budget_stays_between_nothing_and_its_capacity(events: list[str]) -> Non
         if event == "ok":
             budget.succeeded()
         else:
-            budget.take(timed_out=event == "time-out")
+            budget.take(TIME_OUT_COSTS if event == "time-out" else REPEAT_COSTS)
         assert 0 <= budget.tokens <= budget.capacity

@@ -21,6 +21,7 @@ FLIGHT_S = 35.0
         (LEASE, 130.0, False, Wait(FLIGHT_S)),
         (LEASE, 150.0, False, Wait(15.0)),
         (LEASE, 165.0, False, Free()),
+        (replace(LEASE, until_s=9000.0), 100.0, False, Wait(30.0 + FLIGHT_S)),  # of a clock that began anew meanwhile
         (replace(LEASE, holder=ME), 100.0, False, Free()),
         (replace(LEASE, holder=replace(OTHER, boot="another")), 100.0, False, Wait(30.0 + FLIGHT_S)),
     ],
