@@ -180,6 +180,7 @@ class TakenBy:
 
     run: str
     task_id: str | None
+    calls: int = 0  # begun so far for the rows in doubt
 
 
 @dataclass(frozen=True, slots=True)
@@ -294,11 +295,12 @@ class Ledger(Protocol):
         ...
 
     async def claim(
-        self, entries: Sequence[Entry], at: str, *, kind: str = "create", over_doubt: bool = False
+        self, entries: Sequence[Entry], at: str, *, kind: str = "create", over_doubt: int | None = None
     ) -> Claim:
         """Records one call that names these rows of one run, and them as SENDING, but for those that another run's row holds.
 
-        `over_doubt` ignores a row of another run that is in doubt. Raises LeaseLost.
+        `over_doubt` ignores rows of other runs that are in doubt, if no more calls than these were begun for them: what was
+        looked up tells nothing of a call that began since. Raises LeaseLost.
         """
         ...
 

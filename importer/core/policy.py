@@ -21,7 +21,7 @@ class Resend(StrEnum):
 
     LIMITED = "limited"  # at most twice; then it rests as unknown
     NEVER = "never"  # reconcile: it is only looked up
-    CONFIRMED = "confirmed"  # reconcile --resend: a person asked for it, and its absence is confirmed now
+    CONFIRMED = "confirmed"  # reconcile --resend: a person asked for it, and its absence is confirmed now: one that rests is sent once
 
 
 @dataclass(frozen=True, slots=True)
@@ -85,10 +85,12 @@ def after_look_up(
         return _after_conflict(entry, since_s, lag_s)
     if since_s <= lag_s:
         return LookUp(entry, next_look_s(since_s, lag_s))
-    spent = entry.stage is Stage.UNKNOWN or entry.resends >= MAX_RESENDS
     if resend is Resend.NEVER:
         return Settled(entry)  # as it was: what `resume` may still send, it may send after this look as well
-    if spent and resend is Resend.LIMITED:
+    rests, spent = entry.stage is Stage.UNKNOWN, entry.resends >= MAX_RESENDS
+    # A person's wish sends a row that rests as unknown once; then it is in doubt again, its resends spent.
+    may = rests or not spent if resend is Resend.CONFIRMED else not (rests or spent)
+    if not may:
         return Settled(advance(entry, Stage.UNKNOWN))
     return Again(advance(entry, Stage.READY, resends=entry.resends + 1))
 

@@ -160,7 +160,10 @@ class Running:
             stack.enter_context(self.lock(run))
         except AlreadyRunning:
             lease = self.ledger.lease(run)
-            if lease is None or isinstance(self._leasing(run, self.how.rules).standing(lease), Held):
+            # Of a holder that is gone, or of another start of the system, the kernel has let the lock go: another one has it.
+            if lease is None or lease.holder.boot != self.who.me.boot or self.who.is_gone(lease.holder):
+                raise
+            if isinstance(self._leasing(run, self.how.rules).standing(lease), Held):
                 raise
         return stack
 

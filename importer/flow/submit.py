@@ -72,7 +72,7 @@ class Submission:
     _after: int = -1  # the position up to which ready rows were taken from the ledger
     _exhausted: bool = False
     _taken_up: set[int] = field(default_factory=set)  # positions that were in doubt at the start: never loaded again
-    _pausing: list[tuple[float, int, Entry, bool]] = field(
+    _pausing: list[tuple[float, int, Entry, int | None]] = field(
         default_factory=list
     )  # a heap: due, order, entry, over_doubt
     _order: Any = field(default_factory=count)
@@ -149,7 +149,7 @@ class Submission:
                 self._flying -= 1
                 self._wake()
 
-    async def _next(self) -> tuple[Entry, bool] | None:
+    async def _next(self) -> tuple[Entry, int | None] | None:
         """The next entry to send, counted as flying; None when there will be none."""
         while self._halted is None:
             now = self.clock.monotonic()
@@ -163,7 +163,7 @@ class Submission:
                 await self._load()
             elif self._ready and self._may_begin():
                 self._flying += 1
-                return self._ready.popleft(), False
+                return self._ready.popleft(), None
             elif self._finished():
                 self._wake()
                 return None
@@ -198,7 +198,7 @@ class Submission:
         self._exhausted = len(entries) < PAGE
         self._wake()
 
-    async def _send(self, entry: Entry, *, over_doubt: bool) -> None:
+    async def _send(self, entry: Entry, *, over_doubt: int | None) -> None:
         """One POST, from the claim to the recorded answer."""
         taken: list[TakenBy] = []
         calls: list[int] = []
@@ -258,7 +258,7 @@ class Submission:
             await self._settled(advance(entry, Stage.EXISTING, task_id=holder.task_id, reason=reason))
             return
         now = self.clock.monotonic()
-        self._doubts.add(Doubt(entry, since=now, look_at=now, foreign=True))
+        self._doubts.add(Doubt(entry, since=now, look_at=now, foreign=True, calls=holder.calls))
         self._wake()
 
     # Doubts
@@ -329,7 +329,7 @@ class Submission:
             await self._settled(advance(doubt.entry, Stage.EXISTING, task_id=found.tasks[0].task_id, reason=reason))
         elif began - doubt.since > certain_s:
             self._doubts.drop(doubt.entry.position)
-            self._pause(doubt.entry, 0.0, over_doubt=True)
+            self._pause(doubt.entry, 0.0, over_doubt=doubt.calls)
         else:
             doubt.look_at = began + max(certain_s / 4, 0.05)
 
@@ -398,7 +398,7 @@ class Submission:
             case outcome if self._canaries and outcome is not Outcome.NOT_SENT:
                 self.halt(_canary(entry))
 
-    def _pause(self, entry: Entry, wait_s: float, *, over_doubt: bool = False) -> None:
+    def _pause(self, entry: Entry, wait_s: float, *, over_doubt: int | None = None) -> None:
         heappush(self._pausing, (self.clock.monotonic() + wait_s, next(self._order), entry, over_doubt))
         self._wake()
 

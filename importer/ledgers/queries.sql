@@ -33,7 +33,7 @@ FROM rows WHERE no = ? ORDER BY position;
 -- name: counts
 SELECT stage, count(*) FROM rows WHERE no = ? GROUP BY stage;
 -- name: holder
-SELECT rows.no, position, runs.run, stage, task_id FROM rows JOIN runs USING (no)
+SELECT rows.no, position, runs.run, stage, task_id, attempts FROM rows JOIN runs USING (no)
 WHERE rows.env = ? AND external_id = ? AND stage IN ('sending', 'doubt', 'unknown', 'created')
 ORDER BY stage = 'created' DESC;
 -- name: earlier

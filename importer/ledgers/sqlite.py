@@ -211,7 +211,7 @@ class SqliteLedger:
         return [entry(run, checked(row)) for row in sorted(found, key=itemgetter(0))[:limit]]
 
     async def claim(
-        self, entries: Sequence[Entry], at: str, *, kind: str = "create", over_doubt: bool = False
+        self, entries: Sequence[Entry], at: str, *, kind: str = "create", over_doubt: int | None = None
     ) -> Claim:
         run = entries[0].run
         number, env = self._number(run)

@@ -15,13 +15,22 @@ from importer.ports import CallEnd, TakenBy
 SQL = queries()
 
 
-def taken(connection: sqlite3.Connection, number: int, env: int, entry: Entry, *, over_doubt: bool) -> TakenBy | None:
-    """Which row of another run holds the entry's external ID; with `over_doubt` only one that created a task."""
-    for no, position, run, stage, task_id in connection.execute(SQL["holder"], (env, entry.external_id)):
-        own = (no, position) == (number, entry.position)
-        if not own and (stage == Stage.CREATED or not over_doubt):
-            return TakenBy(run, task_id if stage == Stage.CREATED else None)
-    return None
+def taken(
+    connection: sqlite3.Connection, number: int, env: int, entry: Entry, *, over_doubt: int | None
+) -> TakenBy | None:
+    """Which row of another run holds the entry's external ID: one that created a task, or one in doubt.
+
+    `over_doubt` is how many calls those in doubt had made when they were looked up: one more, and they hold it again.
+    """
+    found = connection.execute(SQL["holder"], (env, entry.external_id)).fetchall()
+    others = [holder[2:] for holder in found if tuple(holder[:2]) != (number, entry.position)]
+    if not others:
+        return None
+    run, stage, task_id, _ = others[0]
+    if stage == Stage.CREATED:
+        return TakenBy(run, task_id)
+    calls = sum(attempts for _, _, _, attempts in others)
+    return None if calls == over_doubt else TakenBy(run, None, calls)
 
 
 def begin_call(connection: sqlite3.Connection, number: int, kind: str, entries: Sequence[Entry], at: str) -> int:

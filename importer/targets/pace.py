@@ -109,7 +109,11 @@ class CallLog:
         if self._boot:
             known = self._connection.execute("SELECT boot FROM boots WHERE client = ?", (self._client,)).fetchone()
             self._unclean = self._unclean or (known is not None and known[0] != self._boot)
-            self._connection.execute("INSERT OR REPLACE INTO boots VALUES (?, ?)", (self._client, self._boot))
+            if known is None:
+                self._know_boot()
+
+    def _know_boot(self) -> None:
+        self._connection.execute("INSERT OR REPLACE INTO boots VALUES (?, ?)", (self._client, self._boot))
 
     def _unusable(self, problem: sqlite3.Error | OSError) -> LedgerError:
         return LedgerError(
@@ -168,6 +172,8 @@ class CallLog:
             self._unclean = False
             ended = [(self._client, 0, now, now)] * self._rate.calls
             self._connection.executemany("INSERT INTO calls (client, process, began, ended) VALUES (?, ?, ?, ?)", ended)
+            if self._boot:
+                self._know_boot()  # not before: who ends without a call leaves the window to the next one
 
     def _wait(self, now: float) -> float:
         gate = self.gate()

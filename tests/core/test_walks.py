@@ -85,6 +85,12 @@ def test_stages_all_have_an_outcome() -> None:
     assert set(OUTCOMES.values()) == set(Outcome)
 
 
+def test_stages_in_which_a_post_was_begun_are_unknown_until_it_is_settled() -> None:
+    """A row that was being sent, or whose answer was lost, is never told as not sent or failed: a task may be there."""
+    assert {OUTCOMES[stage] for stage in (Stage.SENDING, Stage.DOUBT, Stage.UNKNOWN)} == {Outcome.UNKNOWN}
+    assert [stage for stage in Stage if OUTCOMES[stage] is Outcome.NOT_SENT] == [Stage.READY]
+
+
 def test_conflict_after_a_lost_answer_waits_for_the_lag() -> None:
     """409 after our own lost answer means that our task is most likely there: looked for, not retried at once."""
     doubted = replace(entry(Stage.SENDING), doubted=True, resends=1)

@@ -99,7 +99,7 @@ class SlowLedger(CountingLedger):
     hand: HandClock
 
     async def claim(
-        self, entries: Sequence[Entry], at: str, *, kind: str = "create", over_doubt: bool = False
+        self, entries: Sequence[Entry], at: str, *, kind: str = "create", over_doubt: int | None = None
     ) -> Claim:
         claimed = await super().claim(entries, at, kind=kind, over_doubt=over_doubt)
         self.hand.advance(LASTS_S)
@@ -169,6 +169,19 @@ async def test_lock_of_a_process_that_works_is_not_passed(office: Office) -> Non
     assert office.outcomes(run) == {"not_sent": 2}
 
 
+@pytest.mark.parametrize("holder", [FIRST, replace(FIRST, boot="an earlier one")])
+async def test_lock_is_not_passed_for_the_lease_of_a_process_that_ended(office: Office, holder: Holder) -> None:
+    """A lease that a killed process left behind says nothing of who has the lock: another import is at work."""
+    run = office.opens(ids(2))
+    await office.ledger.take_lease(run, holder, office.clock.monotonic() + LASTS_S, LASTS_S, None)
+    office.gone.add(FIRST)
+    running = office.running()
+    running.lock = _held
+    with pytest.raises(AlreadyRunning):
+        await office.driven(running.carry_on(run))
+    assert office.visits("create") == []
+
+
 def _held(_what: str) -> AbstractContextManager[None]:
     raise AlreadyRunning("held")
 
@@ -192,3 +205,21 @@ async def test_row_in_flight_when_the_run_is_taken_over_is_looked_up(office: Off
     assert office.outcomes(run) == {"created": 1}
     assert office.tasks() == {"E-1": 1}
     first.close()
+
+
+async def test_row_that_another_run_sends_again_is_waited_for_anew(office: Office) -> None:
+    """A look-up tells nothing of a call that the other run began after it: the wait for lag and flight begins again."""
+    first, second = office.opens(ids(1)), office.opens(ids(1))
+    other = SqliteLedger(office.folder / "ledger.sqlite")
+    (entry,) = await other.entries(first, [Stage.READY], -1, 1)
+    await other.claim([entry], "2026-11-23T21:00:00Z")
+    await other.put(replace(entry, stage=Stage.DOUBT, attempts=1, doubted=True))
+    task = asyncio.ensure_future(office.driven(office.running(flight_s=1.0).carry_on(second)))
+    await office.until("find", 2)
+    again = replace(entry, stage=Stage.READY, attempts=1, doubted=True, resends=1)
+    await other.put(again)
+    await other.claim([again], "2026-11-23T21:00:09Z")
+    began = office.clock.monotonic()
+    await task
+    assert office.visits("create")[0].arrived > began + LAG_S
+    other.close()

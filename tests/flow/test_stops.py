@@ -9,7 +9,7 @@ from importer.core.errors import BudgetSpent, TargetDown, TooManyFailures
 from importer.core.outcomes import Outcome
 from importer.core.stages import Stage
 from importer.sandbox.scenario import Fault
-from tests.flow.conftest import LAG_S, Office, ids
+from tests.flow.conftest import LAG_S, Office, ids, watched
 
 
 async def test_outage_that_ends_is_waited_out(office: Office) -> None:
@@ -267,3 +267,15 @@ async def test_every_run_of_an_older_copy_is_looked_up(office: Office) -> None:
     assert office.outcomes(second) == {"created": 2}
     await office.carries_on(second)
     assert set(office.tasks().values()) == {1}
+
+
+async def test_reconcile_with_resend_sends_an_unknown_row_once(office: Office) -> None:
+    """While the service goes on losing calls, a person's request is one more POST of a row, not one after each lag."""
+    office.breaks("status:503")
+    run = office.opens(ids(1))
+    await office.carries_on(run)
+    assert office.outcomes(run) == {"unknown": 1}
+    with watched(office) as made:
+        await office.driven(office.running().reconcile(run, resend=True))
+    assert made["create"] == 1
+    assert office.outcomes(run) == {"unknown": 1}

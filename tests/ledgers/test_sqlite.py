@@ -232,16 +232,17 @@ async def test_claim_yields_to_a_row_of_another_run_that_holds_the_id(
 
 
 async def test_claim_over_doubt_ignores_doubt_alone(ledger: SqliteLedger, opens: Opens) -> None:
-    """`over_doubt` passes a row that is in doubt, and still yields to one that was created."""
+    """`over_doubt` passes rows in doubt for which no other call was begun, and still yields to one that was created."""
     for stage in (Stage.SENDING, Stage.DOUBT, Stage.UNKNOWN):
         run = opens(f"of {stage}", [plan_row(0)])
         await put_at(ledger, run, stage)
     entry = await entry_of(ledger, opens("mine"))
     assert (await ledger.claim([entry], AT)).taken[0] == TakenBy("of sending", None)
-    assert (await ledger.claim([entry], AT, over_doubt=True)).call
+    assert (await ledger.claim([entry], AT, over_doubt=1)).taken[0] == TakenBy("of sending", None)
+    assert (await ledger.claim([entry], AT, over_doubt=0)).call
     await put_at(ledger, "of doubt", Stage.CREATED, task_id="t-2")
     await ledger.put(entry)
-    assert (await ledger.claim([entry], AT, over_doubt=True)).taken[0] == TakenBy("of doubt", "t-2")
+    assert (await ledger.claim([entry], AT, over_doubt=0)).taken[0] == TakenBy("of doubt", "t-2")
 
 
 async def test_claim_names_the_task_that_was_created_before_a_doubt(ledger: SqliteLedger, opens: Opens) -> None:

@@ -35,10 +35,12 @@ def tried(wanted: list[Sabotage], workers: int) -> list[Verdict]:
     """The verdicts, each printed when it is there. Every worker has a copy of its own."""
     with ExitStack() as stack:
         free: SimpleQueue[Workshop] = SimpleQueue()
+        controls: dict[str, str] = {}
         for _ in range(max(1, min(workers, len(wanted)))):
             folder = stack.enter_context(TemporaryDirectory(prefix="sabotage-", ignore_cleanup_errors=True))
-            workshop = Workshop(Path(folder))
+            workshop = Workshop(Path(folder), controls)
             stack.callback(workshop.close)
+            workshop.control(each.test for each in wanted)
             free.put(workshop)
 
         def one(sabotage: Sabotage) -> Verdict:

@@ -79,10 +79,11 @@ class Workshop:
     taken for what it was.
     """
 
-    def __init__(self, folder: Path) -> None:
+    def __init__(self, folder: Path, controls: dict[str, str] | None = None) -> None:
+        """`controls` is what another workshop knows already: test -> why it proves nothing."""
         self._folder = folder
         self._tree = folder / "tree"
-        self._controls: dict[str, str] = {}
+        self.controls = {} if controls is None else controls
         shutil.copytree(ROOT, self._tree, ignore=LEFT_OUT)
         (folder / "tmp").mkdir()
         self._witness = folder / "witness.json"
@@ -116,7 +117,7 @@ class Workshop:
 
     def control(self, tests: Iterable[str]) -> None:
         """Runs tests without any sabotage, all at once: those that fail by themselves prove nothing."""
-        wanted = sorted({test for test in tests if test not in self._controls})
+        wanted = sorted({test for test in tests if test not in self.controls})
         if not wanted:
             return
         run = self._run(wanted, patience_s=PATIENCE_S * len(wanted))
@@ -125,7 +126,7 @@ class Workshop:
                 self.control([test])
             return
         for test in wanted:
-            self._controls[test] = _control(run, test)
+            self.controls[test] = _control(run, test)
 
     def tried(self, sabotage: Sabotage) -> Verdict:
         """Applies a sabotage, runs its test, and puts the file back."""
@@ -143,8 +144,8 @@ class Workshop:
         if found != 1 or sabotage.old == sabotage.new:
             return f"not applied: the old text stands in {sabotage.file} {found} times"
         self.control([sabotage.test])
-        if self._controls[sabotage.test]:
-            return self._controls[sabotage.test]
+        if self.controls[sabotage.test]:
+            return self.controls[sabotage.test]
         path.write_bytes(text.replace(sabotage.old, sabotage.new).encode("utf-8"))
         try:
             run = self._run([sabotage.test], "-x")

@@ -490,3 +490,13 @@ def test_pace_file_is_private(tmp_path: Path) -> None:
         os.umask(before)
     for folder in (tmp_path / "state", tmp_path / "state" / "deep"):
         assert stat.S_IMODE(folder.stat().st_mode) == 0o700
+
+
+def test_pace_after_a_start_of_the_system_is_not_forgotten_by_who_makes_no_call(tmp_path: Path) -> None:
+    """The full window after another start of the system is left to the first that calls, whoever opened the record before."""
+    path, rate = tmp_path / "pace.sqlite", Rate(2, 60.0)
+    for boot, calls, admitted in (("one", True, True), ("two", False, True), ("two", True, False)):
+        log = CallLog(path, "me", rate, boot)
+        if calls:
+            assert bool(log.admit(100.0)[0]) is admitted
+        log.close()

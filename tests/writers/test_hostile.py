@@ -186,6 +186,16 @@ def test_one_bad_cell_is_marked_and_the_rest_stays(tmp_path: Path, cell: str) ->
     assert lines[2][5] == "Task of line 3"
 
 
+@pytest.mark.parametrize("cell", ["<r><t>x</t></r>", "<r>x</r>", "<r></r>", "<r></si></r>"])
+def test_markup_in_a_cell_is_text(tmp_path: Path, cell: str) -> None:
+    """A text that is markup of a workbook is neither taken for it nor breaks the sheet: it is read back as it was."""
+    rows = [result(2, cells=("EXT-2", "Billing", "50", cell))]
+    path = write_results(tmp_path, facts(), books(rows), again(rows))
+    with zipfile.ZipFile(path) as package:
+        assert not [part for part in package.namelist() if f">{cell}<".encode() in package.read(part)]
+    assert sheet_rows(path, "Results")[1][5] == cell
+
+
 def test_rows_beyond_a_sheet_go_on_in_the_next_one(tmp_path: Path) -> None:
     """With room for 100 rows a sheet, 500 hostile rows fill several, and each is there once."""
     rows = hostile_rows()

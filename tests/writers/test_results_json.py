@@ -2,6 +2,7 @@
 
 import csv
 import json
+from collections import Counter
 from pathlib import Path
 
 from jsonschema import Draft202012Validator
@@ -22,6 +23,15 @@ def test_results_json_fits_its_schema(tmp_path: Path) -> None:
     counts = dict(found["counts"])
     assert counts.pop("read") == sum(counts.values()) == len(rows)
     assert found["rows"][0] == rows[0].record()
+
+
+def test_results_json_counts_what_its_rows_are(tmp_path: Path) -> None:
+    """Each outcome is counted as often as there are rows with it, the unknown ones apart from those that failed."""
+    rows = [result(line, outcome) for line, outcome in enumerate([*Outcome, Outcome.UNKNOWN, Outcome.UNKNOWN], 2)]
+    found = json.loads(write_results_json(tmp_path, facts(), books(rows), again(rows)).read_text("utf-8"))
+    told = Counter(row["outcome"] for row in found["rows"])
+    assert found["counts"] == {"read": len(rows), **told}
+    assert (told["failed"], told["unknown"]) == (1, 3)
 
 
 def test_results_json_of_no_rows_is_an_object(tmp_path: Path) -> None:
