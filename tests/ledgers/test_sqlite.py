@@ -238,7 +238,7 @@ async def test_claim_over_doubt_ignores_doubt_alone(ledger: SqliteLedger, opens:
         await put_at(ledger, run, stage)
     entry = await entry_of(ledger, opens("mine"))
     assert (await ledger.claim([entry], AT)).taken[0] == TakenBy("of sending", None)
-    assert (await ledger.claim([entry], AT, over_doubt=1)).taken[0] == TakenBy("of sending", None)
+    assert (await ledger.claim([entry], AT, over_doubt=1)).taken == {0: TakenBy("of sending", None)}
     assert (await ledger.claim([entry], AT, over_doubt=0)).call
     await put_at(ledger, "of doubt", Stage.CREATED, task_id="t-2")
     await ledger.put(entry)
