@@ -12,6 +12,8 @@ log = logging.getLogger(__name__)
 
 RENEWALS = 3
 """So often a lease is renewed in the time that it lasts."""
+MOST_ASLEEP_S = 1.0
+"""So soon it notices that nobody wants the run any more."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,8 +37,11 @@ class Leasing:
     progress: Progress
     _lease: Lease | None = field(default=None)
 
-    async def take(self) -> None:
-        """Takes the run; waits for a holder that no longer renews. Raises AlreadyRunning where one is at work, LeaseLost."""
+    async def take(self, stopped: Callable[[], bool] = lambda: False) -> bool:
+        """Takes the run; waits for a holder that no longer renews, and then gives it up where it is `stopped`. Whether it was taken.
+
+        Raises AlreadyRunning where a holder is at work, LeaseLost.
+        """
         while True:
             found = self.ledger.lease(self.run)
             match self.standing(found):
@@ -45,14 +50,23 @@ class Leasing:
                 case Wait(seconds=seconds):
                     self.progress("waiting for a lease", {"seconds": round(seconds)})
                     log.warning("lease waited for", extra={"run": self.run, "seconds": round(seconds, 1)})
-                    await self.clock.sleep(seconds)
+                    if not await self._waited(seconds, stopped):
+                        return False
                     if self.ledger.lease(self.run) != found:
                         continue  # renewed, or taken by another
                 case Free():
                     pass
             until_s = self.clock.monotonic() + self.lasts_s
             self._lease = await self.ledger.take_lease(self.run, self.who.me, until_s, self.lasts_s, found)
-            return
+            return True
+
+    async def _waited(self, seconds: float, stopped: Callable[[], bool]) -> bool:
+        over = self.clock.monotonic() + seconds
+        while (left := over - self.clock.monotonic()) > 0:
+            if stopped():
+                return False
+            await self.clock.sleep(min(left, MOST_ASLEEP_S))
+        return True
 
     def standing(self, lease: Lease | None) -> Free | Wait | Held:
         """What this process may do about a lease."""

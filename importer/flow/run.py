@@ -184,7 +184,9 @@ class Running:
 
     async def _submit(self, run: str, rules: Rules) -> None:
         leasing = self._leasing(run, rules)
-        await leasing.take()
+        if not await leasing.take(lambda: self._stopped is not None):
+            assert self._stopped is not None
+            raise self._stopped
         try:
             await self._sent(run, rules, leasing)
         finally:

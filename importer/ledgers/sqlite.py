@@ -321,10 +321,10 @@ class SqliteLedger:
 
     def result_rows(self, run: str) -> Iterator[ResultRow]:
         number, _ = self._number(run)
-        states = _grouped(self._cursor("states_of_run", number))
-        audits = _grouped(self._cursor("audits_of_run", number))
+        states = _grouped(self._rows("states_of_run", number))
+        audits = _grouped(self._rows("audits_of_run", number))
         waiting_states, waiting_audits = next(states, None), next(audits, None)
-        for row in self._cursor("all_rows", number):
+        for row in self._rows("all_rows", number):
             position = row[0]
             history: list[Any] = []
             trail: list[Any] = []
@@ -336,17 +336,15 @@ class SqliteLedger:
 
     # Plumbing
 
-    def _cursor(self, name: str, *values: Any) -> sqlite3.Cursor:
+    def _rows(self, name: str, *values: Any) -> Iterator[Any]:
+        """One by one. Damage may show at any of them."""
         try:
-            return self._database.reader.execute(SQL[name], values)
+            yield from self._database.reader.execute(SQL[name], values)
         except sqlite3.Error as problem:
             raise LedgerError(f"The ledger {self._database.path} cannot be read: {problem}.", KEEP) from problem
 
     def _read(self, name: str, *values: Any) -> list[Any]:
-        try:
-            return self._cursor(name, *values).fetchall()
-        except sqlite3.Error as problem:
-            raise LedgerError(f"The ledger {self._database.path} cannot be read: {problem}.", KEEP) from problem
+        return list(self._rows(name, *values))
 
     async def _write(self, job: Any, *, answer: bool = False) -> Any:
         return await asyncio.wrap_future(self._database.write(job, answer=answer))

@@ -7,7 +7,7 @@ from dataclasses import replace
 
 import pytest
 
-from importer.core.errors import AlreadyRunning, LeaseLost
+from importer.core.errors import AlreadyRunning, Interrupted, LeaseLost
 from importer.core.lease import Holder
 from importer.core.stages import Entry, Stage
 from importer.flow.lease import Leasing, Who
@@ -61,6 +61,25 @@ async def test_run_of_a_frozen_holder_is_taken_after_lease_and_flight(office: Of
     assert office.outcomes(run) == {"created": 2}
     assert office.visits()[0].arrived >= until + FLIGHT_S
     first.close()
+
+
+async def test_wait_for_a_lease_ends_when_asked_to(office: Office) -> None:
+    """Who is asked to stop while waiting for a frozen holder's lease ends at once, without taking the run or calling anyone."""
+    run = office.opens(ids(2))
+    taken = await office.ledger.take_lease(run, FIRST, office.clock.monotonic() + LASTS_S, LASTS_S, None)
+    office.clock.hand.advance(LASTS_S)
+    running = office.running(flight_s=FLIGHT_S)
+    began = office.clock.monotonic()
+    task = asyncio.ensure_future(running.carry_on(run))
+    for _ in range(50):
+        await asyncio.sleep(0)
+    assert office.events == [("waiting for a lease", {"seconds": round(FLIGHT_S)})]
+    running.stop(Interrupted(130))
+    ending = await office.driven(task)
+    assert isinstance(ending.problem, Interrupted)
+    assert office.clock.monotonic() - began <= 1.0
+    assert office.ledger.lease(run) == taken
+    assert office.visits() == []
 
 
 async def test_frozen_importer_that_wakes_up_sends_nothing(office: Office) -> None:

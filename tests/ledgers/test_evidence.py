@@ -273,6 +273,20 @@ def test_ledger_of_another_machine_is_refused_until_adopted(tmp_path: Path) -> N
     book.close()
 
 
+@pytest.mark.parametrize(("table", "column"), [("states", "state"), ("audit_entries", "diff"), ("rows", "cells")])
+def test_report_of_a_damaged_ledger_names_the_ledger(tmp_path: Path, table: str, column: str) -> None:
+    """A report that meets damage in the middle ends with what to do about it, as any use of such a ledger does."""
+    path = tmp_path / "ledger.sqlite"
+    lived_in(path)
+    with closing(sqlite3.connect(path)) as connection:
+        connection.execute(f"UPDATE {table} SET {column} = CAST(x'ff7b' AS TEXT)")
+        connection.commit()
+    book = SqliteLedger(path)
+    with pytest.raises(LedgerError, match="cannot be read"):
+        list(book.result_rows("run-1"))
+    book.close()
+
+
 def test_verify_names_the_check_and_export_saves_the_rest(tmp_path: Path) -> None:
     """A damaged row is named with its check; everything that can be read is saved, and the file is not changed."""
     path = tmp_path / "ledger.sqlite"
