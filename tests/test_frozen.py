@@ -1,14 +1,15 @@
 """An importer that is frozen in the middle of a run, taken over by another, and wakes up again."""
 
 import signal
+import sqlite3
 import subprocess
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from pathlib import Path
 
 from tests.harness import referee
-from tests.harness.scene import scene
+from tests.harness.scene import Scene, scene
 
 ROWS = 60
 SCENARIO = "unique = false\nindex_lag_s = 0.5\n[limit]\ncalls = 0\n"
@@ -29,6 +30,27 @@ def ended(process: "subprocess.Popen[str]") -> Iterator["subprocess.Popen[str]"]
                 process.kill()
 
 
+def freeze(process: "subprocess.Popen[str]", place: Scene) -> None:
+    """Stops the process where it holds no file's lock: one that is stopped in a commit keeps everyone from the ledger."""
+    while True:
+        process.send_signal(signal.SIGSTOP)
+        if all(can_be_written(place.ledger.with_name(name)) for name in ("ledger.sqlite", "pace.sqlite")):
+            return
+        process.send_signal(signal.SIGCONT)
+        time.sleep(0.01)
+
+
+def can_be_written(path: Path) -> bool:
+    """Whether nobody is in the middle of a write."""
+    with closing(sqlite3.connect(path, timeout=0, isolation_level=None)) as connection:
+        try:
+            connection.execute("BEGIN IMMEDIATE")
+            connection.execute("ROLLBACK")
+        except sqlite3.OperationalError:
+            return False
+        return True
+
+
 def test_frozen_importer_is_taken_over_and_sends_nothing_when_it_wakes(tmp_path: Path) -> None:
     """Stopped by SIGSTOP, its run is carried on after lease and flight have passed; woken up, it ends with 8 and makes no task."""
     with scene(tmp_path, SCENARIO, ROWS, settings=SETTINGS) as place:
@@ -36,7 +58,7 @@ def test_frozen_importer_is_taken_over_and_sends_nothing_when_it_wakes(tmp_path:
         with ended(place.starts(*run)) as first:
             while place.committed() < 10 and first.poll() is None:
                 time.sleep(0.02)  # another process is watched, which no clock of ours turns
-            first.send_signal(signal.SIGSTOP)
+            freeze(first, place)
             frozen = time.monotonic()
             made = place.committed()
             code = 8

@@ -36,7 +36,9 @@ def refuse_damage(connection: sqlite3.Connection, path: Path) -> None:
     with closing(checks(connection)) as found:
         for check in found:
             if check.problems:
-                raise LedgerError(f"The ledger {path} is damaged ({check.name}): {check.problems[0]}.", KEEP)
+                raise LedgerError(
+                    f"The ledger {path} is damaged ({check.name}): {check.problems[0].rstrip('.')}.", KEEP
+                )
 
 
 def verified(path: Path) -> list[Check]:

@@ -129,6 +129,7 @@ def test_ledger_verify_and_export(importer: Shell) -> None:
     assert ended.code == 1
     assert "rows" in ended.err
     assert "Traceback" not in ended.err
+    assert ".." not in ended.err
     assert importer("ledger", "export", importer.folder / "saved").code == 0
     rows = (importer.folder / "saved" / "rows.jsonl").read_text("utf-8").splitlines()
     assert [json.loads(row)["external_id"] for row in rows] == ["E1", "E2"]
