@@ -100,8 +100,8 @@ def running(desk: Desk, connection: "Connection", progress: Any = None, rows: in
 
 
 def _how(desk: Desk, rows: int) -> "How":
+    from importer.flow.rules import Rules
     from importer.flow.run import How, Track
-    from importer.flow.submit import Rules
 
     settings = desk.settings
     rules = Rules(

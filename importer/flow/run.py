@@ -33,7 +33,8 @@ from importer.core.stages import Stage, advance
 from importer.core.verdicts import Verdict
 from importer.flow.audit import Auditing
 from importer.flow.lease import Leasing, Who
-from importer.flow.submit import Rules, Submission
+from importer.flow.rules import Rules
+from importer.flow.submit import Submission
 from importer.flow.track import Tracking
 from importer.ports import Clock, Ledger, Progress, RunRecord, RunRow, Target
 

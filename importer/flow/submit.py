@@ -10,59 +10,23 @@ from heapq import heappop, heappush
 from itertools import count
 from typing import Any
 
-from importer.core.breaker import Circuit, OutageBreaker, RowFailures
-from importer.core.budget import REPEAT_COSTS, THROTTLE_COSTS, TIME_OUT_COSTS
-from importer.core.errors import (
-    BudgetSpent,
-    ImporterError,
-    LeaseLost,
-    NotAuthorised,
-    TargetDown,
-    TooManyFailures,
-    Unavailable,
-)
-from importer.core.outcomes import (
-    THROTTLED,
-    TIME_OUT,
-    Answer,
-    Created,
-    Hits,
-    Lost,
-    NotDone,
-    Outcome,
-    Refused,
-    in_short,
-)
+from importer.core.breaker import Circuit, OutageBreaker
+from importer.core.errors import ImporterError, LeaseLost, NotAuthorised, TargetDown, Unavailable
+from importer.core.outcomes import Hits, in_short
 from importer.core.policy import Again, LookUp, Resend, Settled, Step, after_look_up, after_suspicion, next_step
 from importer.core.report import StateChange
 from importer.core.stages import Entry, Stage, advance
+from importer.flow.brakes import Brakes
 from importer.flow.doubts import Doubt, Doubts
+from importer.flow.rules import Rules
 from importer.ports import CallEnd, Clock, Ledger, Progress, TakenBy, Target
 
 log = logging.getLogger(__name__)
 
 PAGE = 200
 LOOK_UP_BATCH = 50
-CAUSE_MOST = 80
-"""Characters of a reason that tell one cause from another."""
 LANDING_S = 10.0
 """How long calls in flight may take to land once the run is asked to stop."""
-
-
-@dataclass(frozen=True, slots=True)
-class Rules:
-    """How rows are sent; none of it changes what is sent."""
-
-    lag_s: float  # how long the target's index may lag
-    concurrency: int
-    flight_s: float = 0.0  # how long another process's call may be under way: two OAuth clients may share a ledger
-    outage_s: float = 300.0  # how long an outage is waited out
-    lease_s: float = 30.0  # how long the run is this process's after each renewal of its lease
-    canary: int = 0  # so many rows must be created before the rest is sent
-    max_failures: int | None = None  # more failed rows than that stop the run
-    sends: bool = True  # False: reconcile, which only looks rows up
-    resend: Resend = Resend.LIMITED
-    suspects: bool = False  # the ledger is an older copy: ready rows may have been sent
 
 
 @dataclass(slots=True)
@@ -91,19 +55,19 @@ class Submission:
     )  # a heap: due, order, entry, over_doubt
     _order: Any = field(default_factory=count)
     _doubts: Doubts = field(default_factory=Doubts)
-    _paid: dict[int, int] = field(default_factory=dict)  # what the last repeat of a row took from the budget
     _flying: int = 0
-    _circuit: OutageBreaker = field(default_factory=OutageBreaker)
-    _failures: RowFailures = field(default_factory=RowFailures)
-    _canaries: int = 0  # so many rows must still be created before the rest is sent
+    _brakes: Brakes = field(init=False)
     _halted: ImporterError | None = None
     _halting: asyncio.Event = field(default_factory=asyncio.Event)
     _waiters: dict[asyncio.Future[None], None] = field(default_factory=dict)  # woken in the order in which they came
     _tally: Counter[str] = field(default_factory=Counter)
 
+    def __post_init__(self) -> None:
+        self._brakes = Brakes.set_for(self.rules, self.ledger.counts(self.run), self.target.budget)
+        self._exhausted = not self.rules.sends
+
     async def submit(self) -> None:
         """Returns when every row is settled or rests as unknown. Raises what `halt` was given, LedgerError otherwise."""
-        self._begin()
         await self._take_up_doubts()
         try:
             async with asyncio.TaskGroup() as group:
@@ -120,12 +84,6 @@ class Submission:
         self._halted = self._halted or reason
         self._halting.set()
         self._wake()
-
-    def _begin(self) -> None:
-        counts = self.ledger.counts(self.run)
-        self._failures = RowFailures(self.rules.max_failures, failed=counts["failed"])
-        self._canaries = max(self.rules.canary - counts["created"], 0) if self.rules.sends else 0
-        self._exhausted = not self.rules.sends
 
     async def _take_up_doubts(self) -> None:
         """Every row that was being sent when the last process ended is in doubt from now on, call by call."""
@@ -167,7 +125,7 @@ class Submission:
         """The next entry to send, counted as flying; None when there will be none."""
         while self._halted is None:
             now = self.clock.monotonic()
-            if not self._may_send():
+            if not (self._brakes.lets_send(self._flying) or self._finished()):
                 await self._wait(None)
             elif self._pausing and self._pausing[0][0] <= now:
                 _, _, entry, over_doubt = heappop(self._pausing)
@@ -175,7 +133,7 @@ class Submission:
                 return entry, over_doubt
             elif not self._ready and not self._exhausted:
                 await self._load()
-            elif self._ready and self._may_begin():
+            elif self._ready and self._brakes.lets_begin(self._flying + len(self._pausing) + len(self._doubts)):
                 self._flying += 1
                 return self._ready.popleft(), None
             elif self._finished():
@@ -184,19 +142,6 @@ class Submission:
             else:
                 await self._wait(self._pausing[0][0] - now if self._pausing else None)
         return None
-
-    def _may_send(self) -> bool:
-        """Not while the circuit is open, and one row at a time to close it."""
-        state = self._circuit.circuit
-        return (
-            state is Circuit.CLOSED
-            or (state is Circuit.HALF_OPEN and not self._flying)
-            or self._finished()  # nothing is to be sent any more
-        )
-
-    def _may_begin(self) -> bool:
-        """Whether one more row may begin its way: as long as canaries are missing, no more of them than are missing."""
-        return not self._canaries or self._flying + len(self._pausing) + len(self._doubts) < self._canaries
 
     def _finished(self) -> bool:
         return self._exhausted and not (self._ready or self._pausing or len(self._doubts) or self._flying)
@@ -246,22 +191,8 @@ class Submission:
         elif answer is not None:
             end = CallEnd(calls[0], in_short(answer), self._now(), getattr(answer, "correlation_id", None))
             step = next_step(sending, answer)
-            self._heed(entry.position, answer)
+            self._brakes.answered(entry.position, answer, self.clock.monotonic())
             await self._follow(step, self.clock.monotonic(), end)
-
-    def _heed(self, position: int, answer: Answer) -> None:
-        """What an answer says of the service and of the rows as a whole."""
-        match answer:
-            case NotDone(throttled=True):
-                return
-            case Lost() | NotDone():
-                self._circuit.failed(answer.problem, self.clock.monotonic())
-                return
-            case Created():
-                self.target.budget.succeeded(self._paid.pop(position, 0))
-            case Refused():
-                self._failures.refused(position, answer.cause)
-        self._circuit.answered()
 
     async def _held(self, entry: Entry, holder: TakenBy) -> None:
         """Another run's row has this external ID."""
@@ -279,8 +210,8 @@ class Submission:
         """Looks up what is in doubt, up to 50 rows a call, until nothing can come any more; probes an open circuit."""
         while self._halted is None and not self._finished():
             now = self.clock.monotonic()
-            if self._circuit.circuit is Circuit.OPEN:
-                await self._probe(now)
+            if self._brakes.circuit.circuit is Circuit.OPEN:
+                await self._probe(self._brakes.circuit, now)
                 continue
             due = self._doubts.due(now, LOOK_UP_BATCH)
             if due:
@@ -295,17 +226,18 @@ class Submission:
                 await self._wait(None if earliest is None else earliest - now)
 
     def _opens(self, reason: Unavailable) -> None:
-        if self._circuit.circuit is not Circuit.OPEN:
-            self._circuit.open(str(reason), self.clock.monotonic())
+        circuit = self._brakes.circuit
+        if circuit.circuit is not Circuit.OPEN:
+            circuit.open(str(reason), self.clock.monotonic())
         self._wake()
 
-    async def _probe(self, now: float) -> None:
+    async def _probe(self, circuit: OutageBreaker, now: float) -> None:
         """While the circuit is open: one read every 30 s; a good one lets one row try. An outage that lasts ends the run."""
-        if self._circuit.is_over(now, self.rules.outage_s):
-            self.halt(_outage(self._circuit.last))
-        elif now < self._circuit.probe_at:
-            self.progress("outage", {"problem": self._circuit.last, "seconds": round(now - self._circuit.opened_at)})
-            await self._wait(self._circuit.probe_at - now)
+        if circuit.is_over(now, self.rules.outage_s):
+            self.halt(self._brakes.outage())
+        elif now < circuit.probe_at:
+            self.progress("outage", {"problem": circuit.last, "seconds": round(now - circuit.opened_at)})
+            await self._wait(circuit.probe_at - now)
         else:
             try:
                 good = await self.target.probe()
@@ -313,7 +245,7 @@ class Submission:
                 self.halt(reason)
                 return
             log.info("probed", extra={"run": self.run, "good": good})
-            self._circuit.probed(self.clock.monotonic(), good=good)
+            circuit.probed(self.clock.monotonic(), good=good)
             self._wake()
 
     async def _look_up(self, due: list[Doubt]) -> None:
@@ -364,24 +296,20 @@ class Submission:
                 now = self.clock.monotonic()
                 self._doubts.add(Doubt(entry, since=answered, look_at=now + wait_s, suspect=suspect))
                 self._wake()
-        stop = self._failures.verdict
-        if stop:
-            self.halt(_failing(stop))
+        self._halt_for(self._brakes.failing())
 
     def _repeat(self, entry: Entry, wait_s: float) -> None:
-        """Once more, if the run's budget can pay for it."""
+        """Once more, if nothing stands against it."""
         if not self.rules.sends and self.rules.resend is not Resend.CONFIRMED:
             self._wake()
-        elif (
-            entry.conflicts and not entry.doubted
-        ):  # no task was found: the queue refuses. The service is at work, and such repeats are counted by the row
-            self._failures.refused(entry.position, f"409: {entry.reason[:CAUSE_MOST]}", final=False)
-            self._pause(entry, wait_s)
-        elif paid := self.target.budget.take(_cost(entry)):
-            self._paid[entry.position] = paid
-            self._pause(entry, wait_s)
+        elif stop := self._brakes.repeated(entry):
+            self.halt(stop)
         else:
-            self.halt(BudgetSpent(entry.reason or "a lost answer"))
+            self._pause(entry, wait_s)
+
+    def _halt_for(self, stop: ImporterError | None) -> None:
+        if stop is not None:
+            self.halt(stop)
 
     async def _settled(self, entry: Entry, end: CallEnd | None = None) -> None:
         begun = entry.stage is Stage.CREATED and entry.state
@@ -395,23 +323,10 @@ class Submission:
                 "correlation_id": entry.correlation_id,
             },
         )
-        self._count(entry)
+        self._halt_for(self._brakes.settled(entry, earlier=entry.position in self._taken_up))
         self._tally[entry.outcome.value] += 1
         self.progress("settled", {**self._tally, "doubt": len(self._doubts)})
         self._wake()
-
-    def _count(self, entry: Entry) -> None:
-        """What a settled row means for the rest."""
-        match entry.outcome:
-            case Outcome.CREATED:
-                self._failures.settled(entry.position)
-                self._canaries = max(self._canaries - 1, 0)
-            case Outcome.EXISTING:
-                self._failures.settled(entry.position)
-            case Outcome.UNKNOWN if entry.position in self._taken_up:
-                return  # it rests from an earlier start: no canary of this one, which could then never send the rest
-            case outcome if self._canaries and outcome is not Outcome.NOT_SENT:
-                self.halt(_canary(entry))
 
     def _pause(self, entry: Entry, wait_s: float, *, over_doubt: int | None = None) -> None:
         heappush(self._pausing, (self.clock.monotonic() + wait_s, next(self._order), entry, over_doubt))
@@ -456,33 +371,6 @@ class Submission:
             landed.cancel()
             for task in tasks:
                 task.cancel()
-
-
-def _cost(entry: Entry) -> int:
-    """What the budget pays for sending a row once more."""
-    if entry.reason == THROTTLED:
-        return THROTTLE_COSTS
-    return TIME_OUT_COSTS if TIME_OUT in entry.reason else REPEAT_COSTS
-
-
-def _outage(last: str) -> TargetDown:
-    return TargetDown(f"The service keeps failing ({last}); the rest is not sent.", "Run importer resume later.")
-
-
-def _failing(why: str) -> TooManyFailures:
-    return TooManyFailures(
-        f"The run was stopped: {why}. The rest is not sent.",
-        "See the Rejects sheet for the reasons. What was not sent goes out with importer resume once the cause is gone, "
-        "after --max-failures with a higher number.",
-    )
-
-
-def _canary(entry: Entry) -> TooManyFailures:
-    return TooManyFailures(
-        f"The run was stopped: line {entry.line}, one of the first rows that go alone (--canary), was not created: "
-        f"{entry.reason or entry.outcome.words}. The rest is not sent.",
-        "Correct the cause; importer resume sends the rest, some rows first again.",
-    )
 
 
 def _first(problems: BaseExceptionGroup[ImporterError]) -> ImporterError:

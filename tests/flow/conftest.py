@@ -21,8 +21,8 @@ from importer.core.report import ResultRow, preview_counts
 from importer.core.stages import Entry, Stage
 from importer.core.verdicts import Verdict
 from importer.flow.lease import Who
+from importer.flow.rules import Rules
 from importer.flow.run import Ending, How, Running
-from importer.flow.submit import Rules
 from importer.ledgers.lock import SubmissionLock
 from importer.ledgers.sqlite import SqliteLedger
 from importer.sandbox.clock import HandClock

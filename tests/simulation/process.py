@@ -16,8 +16,8 @@ from importer.core.plan import About, Environment, PlanHead, PlanRow, Preview
 from importer.core.report import preview_counts
 from importer.core.verdicts import Verdict
 from importer.flow.lease import Who
+from importer.flow.rules import Rules
 from importer.flow.run import How, Running
-from importer.flow.submit import Rules
 from importer.ledgers.sqlite import SqliteLedger
 from importer.targets.exchange import Credentials, Endpoints, Exchange
 from importer.targets.pace import CallLog, Processes, Rate, SharedPace
