@@ -1,9 +1,13 @@
 """What tests print at the end of a session, beside their verdicts; also where several processes run them."""
 
-from collections.abc import Callable
-from typing import Any
+from collections.abc import Callable, Iterator
+from typing import TYPE_CHECKING, Any
 
 import pytest
+
+if TYPE_CHECKING:
+    from tests.harness.bench import World
+    from tests.harness.warm import Warm
 
 TOLD: pytest.StashKey[list[str]] = pytest.StashKey()
 
@@ -12,6 +16,24 @@ TOLD: pytest.StashKey[list[str]] = pytest.StashKey()
 def tell(pytestconfig: pytest.Config) -> Callable[[str], None]:
     """Adds a line to what is printed when all tests have ended."""
     return pytestconfig.stash.setdefault(TOLD, []).append
+
+
+@pytest.fixture(scope="module")
+def world(tmp_path_factory: pytest.TempPathFactory) -> "Iterator[World]":
+    """A sandbox process without uniqueness, for all tests of a file: a POST too many makes a second task."""
+    from tests.harness.bench import sandbox
+
+    with sandbox(tmp_path_factory.mktemp("world")) as running:
+        yield running
+
+
+@pytest.fixture(scope="module")
+def warmed() -> "Iterator[Warm]":
+    """Importer processes that have everything loaded, for all tests of a file."""
+    from tests.harness.warm import warm
+
+    with warm() as running:
+        yield running
 
 
 def pytest_sessionfinish(session: pytest.Session) -> None:

@@ -4,16 +4,15 @@ import json
 import subprocess
 import sys
 import zipfile
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import pytest
 
 from tests.harness import trace, volumes
-from tests.harness.bench import Place, World, sandbox, unbalanced
+from tests.harness.bench import Place, World, unbalanced
 from tests.harness.trace import fault, injected, traced
-from tests.harness.warm import ROOT, Warm, alive, warm
+from tests.harness.warm import ROOT, Warm, alive
 
 traceable = pytest.mark.skipif(bool(trace.missing()), reason=trace.missing())
 mountable = pytest.mark.skipif(bool(volumes.missing()), reason=volumes.missing())
@@ -27,24 +26,10 @@ HELD = ("sending", "doubt", "unknown", "created")
 MB = 1024 * 1024
 
 
-@pytest.fixture(scope="module")
-def world(tmp_path_factory: pytest.TempPathFactory) -> Iterator[World]:
-    """A sandbox without uniqueness: a POST too many makes a second task."""
-    with sandbox(tmp_path_factory.mktemp("world")) as running:
-        yield running
-
-
-@pytest.fixture(scope="module")
-def importer() -> Iterator[Warm]:
-    """Importer processes."""
-    with warm() as running:
-        yield running
-
-
 @pytest.fixture
-def place(tmp_path: Path, world: World, importer: Warm) -> Place:
+def place(tmp_path: Path, world: World, warmed: Warm) -> Place:
     """A file of 30 rows; its external IDs are this test's own."""
-    return Place.made(tmp_path, world, importer, ROWS)
+    return Place.made(tmp_path, world, warmed, ROWS)
 
 
 def check_every_intent_is_recorded(place: Place) -> None:
@@ -89,16 +74,16 @@ def test_disk_full_stops_sending_before_what_cannot_be_recorded(place: Place, wr
 
 @mountable
 @pytest.mark.parametrize("room", [0, 100_000])
-def test_disk_full_in_a_run_keeps_what_was_answered(tmp_path: Path, world: World, importer: Warm, room: int) -> None:
+def test_disk_full_in_a_run_keeps_what_was_answered(tmp_path: Path, world: World, warmed: Warm, room: int) -> None:
     """Something else fills the disk while rows are sent: every task made is recorded as created or in doubt."""
     with volumes.volume(tmp_path / "state", 24 * MB) as volume:
-        place = Place.made(tmp_path, world, importer, ROWS)
-        process = importer.start(place.order(*SLOW_RUN))
-        importer.go()
+        place = Place.made(tmp_path, world, warmed, ROWS)
+        process = warmed.start(place.order(*SLOW_RUN))
+        warmed.go()
         while not place.tasks() and alive(process):
             pass
         volume.fills_up(leaving=room)
-        code = importer.ended()
+        code = warmed.ended()
         volume.has_room()
         check_every_intent_is_recorded(place)
         assert 0 < len(place.tasks()) < ROWS
@@ -107,17 +92,17 @@ def test_disk_full_in_a_run_keeps_what_was_answered(tmp_path: Path, world: World
 
 
 @mountable
-def test_disk_full_in_a_run_says_what_to_do(tmp_path: Path, world: World, importer: Warm) -> None:
+def test_disk_full_in_a_run_says_what_to_do(tmp_path: Path, world: World, warmed: Warm) -> None:
     """Something else fills the disk while rows are sent: the message speaks of space, and of resuming."""
     with volumes.volume(tmp_path / "state", 24 * MB) as volume:
-        place = Place.made(tmp_path, world, importer, ROWS)
+        place = Place.made(tmp_path, world, warmed, ROWS)
         order = place.order(*SLOW_RUN)
-        process = importer.start(order)
-        importer.go()
+        process = warmed.start(order)
+        warmed.go()
         while not place.tasks() and alive(process):
             pass
         volume.fills_up()
-        code = importer.ended()
+        code = warmed.ended()
         volume.has_room()
         check_stopped_with_advice(place, code, "importer resume")
 
@@ -125,11 +110,11 @@ def test_disk_full_in_a_run_says_what_to_do(tmp_path: Path, world: World, import
 @mountable
 @pytest.mark.parametrize("room", [0, 30_000, 120_000, 300_000])
 def test_disk_full_from_the_start_sends_nothing_unrecorded(
-    tmp_path: Path, world: World, importer: Warm, room: int
+    tmp_path: Path, world: World, warmed: Warm, room: int
 ) -> None:
     """A state folder with next to no room: a sentence instead of a crash, and nothing sent that is not recorded."""
     with volumes.volume(tmp_path / "state", 8 * MB) as volume:
-        place = Place.made(tmp_path, world, importer, ROWS)
+        place = Place.made(tmp_path, world, warmed, ROWS)
         volume.fills_up(leaving=room)
         code, _ = place.ends(*RUN)
         check_stopped_with_advice(place, code)

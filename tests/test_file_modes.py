@@ -4,17 +4,16 @@ import json
 import stat
 import subprocess
 import sys
-from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import pytest
 
-from tests.harness.bench import World, external_ids, sandbox
+from tests.harness.bench import World, external_ids
 from tests.harness.scene import clean_environment, write_rows
 from tests.harness.trace import missing
-from tests.harness.warm import Order, Warm, warm
+from tests.harness.warm import Order, Warm
 
 ROWS = 3
 CREATING = "openat,open,creat,mkdir,mkdirat"
@@ -49,24 +48,10 @@ class Person:
         return body
 
 
-@pytest.fixture(scope="module")
-def world(tmp_path_factory: pytest.TempPathFactory) -> Iterator[World]:
-    """A sandbox."""
-    with sandbox(tmp_path_factory.mktemp("world")) as running:
-        yield running
-
-
-@pytest.fixture(scope="module")
-def importer() -> Iterator[Warm]:
-    """Importer processes."""
-    with warm() as running:
-        yield running
-
-
 @pytest.fixture(params=[0o000, 0o022], ids=["umask 000", "umask 022"])
-def person(request: pytest.FixtureRequest, tmp_path: Path, world: World, importer: Warm) -> Person:
+def person(request: pytest.FixtureRequest, tmp_path: Path, world: World, warmed: Warm) -> Person:
     """Somebody with an open umask, somebody with the usual one."""
-    return Person(tmp_path, world, importer, request.param)
+    return Person(tmp_path, world, warmed, request.param)
 
 
 def made(folder: Path) -> dict[str, str]:

@@ -5,7 +5,7 @@ import sqlite3
 import subprocess
 import time
 from collections.abc import Iterator
-from contextlib import closing, contextmanager
+from contextlib import closing, contextmanager, suppress
 from pathlib import Path
 
 from tests.harness import referee
@@ -30,6 +30,12 @@ def ended(process: "subprocess.Popen[str]") -> Iterator["subprocess.Popen[str]"]
                 process.kill()
 
 
+def passes(process: "subprocess.Popen[str]") -> None:
+    """A moment of a process that is watched, which no clock of ours turns: until it ends, for at most 20 ms."""
+    with suppress(subprocess.TimeoutExpired):
+        process.wait(0.02)
+
+
 def freeze(process: "subprocess.Popen[str]", place: Scene) -> None:
     """Stops the process where it holds no file's lock: one that is stopped in a commit keeps everyone from the ledger."""
     while True:
@@ -37,7 +43,7 @@ def freeze(process: "subprocess.Popen[str]", place: Scene) -> None:
         if all(can_be_written(place.ledger.with_name(name)) for name in ("ledger.sqlite", "pace.sqlite")):
             return
         process.send_signal(signal.SIGCONT)
-        time.sleep(0.01)
+        passes(process)
 
 
 def can_be_written(path: Path) -> bool:
@@ -57,7 +63,7 @@ def test_frozen_importer_is_taken_over_and_sends_nothing_when_it_wakes(tmp_path:
         run = ("run", "tasks.csv", "--yes", "--track", "none", "--rate", "20/s")
         with ended(place.starts(*run)) as first:
             while place.committed() < 10 and first.poll() is None:
-                time.sleep(0.02)  # another process is watched, which no clock of ours turns
+                passes(first)
             freeze(first, place)
             frozen = time.monotonic()
             made = place.committed()
@@ -83,7 +89,7 @@ def test_second_importer_of_a_run_at_work_ends_at_once(tmp_path: Path) -> None:
     with scene(tmp_path, SCENARIO, 30, settings=SETTINGS) as place:
         with ended(place.starts("run", "tasks.csv", "--yes", "--track", "none", "--rate", "4/s")) as first:
             while place.committed() < 5 and first.poll() is None:
-                time.sleep(0.02)
+                passes(first)
             code, body = place.ends("resume", "--track", "none")
             assert (code, body["schema"]) == (8, "importer.problem/1")
             assert str(first.pid) in body["problem"]

@@ -19,11 +19,11 @@ import pytest
 
 from importer.core.stages import Stage
 from importer.ledgers.sqlite import SqliteLedger
-from tests.harness.bench import World, external_ids, sandbox, unbalanced
+from tests.harness.bench import World, external_ids, unbalanced
 from tests.harness.clerk import REPORT, ROWS, report_text
 from tests.harness.power import Disk, disk, missing
 from tests.harness.scene import clean_environment, write_rows
-from tests.harness.warm import ROOT, Order, Warm, alive, warm
+from tests.harness.warm import ROOT, Order, Warm, alive
 
 pytestmark = pytest.mark.skipif(bool(missing()), reason=missing())
 
@@ -50,20 +50,6 @@ def seed(tell: Callable[[str], None]) -> int:
     drawn = int(os.environ.get("POWER_SEED", random.randrange(10**6)))
     tell(f"power was cut at moments drawn from POWER_SEED={drawn}")
     return drawn
-
-
-@pytest.fixture(scope="module")
-def world(tmp_path_factory: pytest.TempPathFactory) -> Iterator[World]:
-    """A sandbox that keeps its power."""
-    with sandbox(tmp_path_factory.mktemp("world")) as running:
-        yield running
-
-
-@pytest.fixture(scope="module")
-def importer() -> Iterator[Warm]:
-    """Importer processes."""
-    with warm() as running:
-        yield running
 
 
 @pytest.fixture
@@ -149,7 +135,7 @@ def test_power_loss_leaves_a_report_whole(device: Disk, seed: int, trial: int) -
 
 @trials(RUN_TRIALS)
 def test_power_loss_in_a_run_is_carried_on(
-    tmp_path: Path, device: Disk, world: World, importer: Warm, seed: int, trial: int
+    tmp_path: Path, device: Disk, world: World, warmed: Warm, seed: int, trial: int
 ) -> None:
     """After a cut at a random moment of a run, resuming makes each task once, and no report is torn."""
     rng = random.Random(f"run {seed} {trial}")
@@ -158,20 +144,20 @@ def test_power_loss_in_a_run_is_carried_on(
     state = device.folder / "state"
     environment = world.environment(state) | {"IMPORTER_OUT": str(device.folder / "reports")}
     cut_at = world.calls() + rng.randrange(1, CALLS_OF_A_RUN)
-    process = importer.start(Order(RUN, tmp_path, environment))
-    importer.go()
+    process = warmed.start(Order(RUN, tmp_path, environment))
+    warmed.go()
     while world.calls() < cut_at and alive(process):
         pass
     with suppress(ProcessLookupError):
         os.kill(process, signal.SIGKILL)  # it has no power either: nothing may be sent after the cut
     device.power_fails()
-    importer.ended()
+    warmed.ended()
     device.power_returns()
     assert torn_reports(device.folder) == []
-    code = importer.ends(Order(RESUME, tmp_path, environment))
+    code = warmed.ends(Order(RESUME, tmp_path, environment))
     runs = json.loads((tmp_path / "out").read_text("utf-8") or "{}").get("runs", [])
     if not runs:  # it had not been opened yet, or it was done
-        code = importer.ends(Order(RUN, tmp_path, environment))
+        code = warmed.ends(Order(RUN, tmp_path, environment))
         runs = [json.loads((tmp_path / "out").read_text("utf-8"))]
     assert code == 0, (tmp_path / "err").read_text("utf-8")
     assert unbalanced(runs[0]["counts"], Path(runs[0]["reports"]["results_json"])) == ""

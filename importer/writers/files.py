@@ -3,7 +3,7 @@
 import errno
 import os
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
@@ -27,8 +27,12 @@ class Draft:
     path: Path
 
 
+Rename = Callable[[Path, Path], object]
+"""Gives the first file the second name, in the place of what has it. Raises OSError."""
+
+
 @contextmanager
-def written(path: Path) -> Iterator[Draft]:
+def written(path: Path, rename: Rename = Path.replace) -> Iterator[Draft]:
     """A file that replaces `path` when the block ends well, on disk by then; an error leaves nothing behind.
 
     Only its owner may read it, whatever the umask. Where the name cannot be replaced (a spreadsheet program holds the
@@ -45,7 +49,7 @@ def written(path: Path) -> Iterator[Draft]:
                 yield draft
                 file.flush()
                 os.fsync(file.fileno())
-            draft.path = _renamed(temporary, path)
+            draft.path = _renamed(temporary, path, rename)
         except BaseException:
             with suppress(OSError):
                 temporary.unlink(missing_ok=True)
@@ -83,11 +87,11 @@ def _told(path: Path) -> Iterator[None]:
         raise NotWritten("The path of a report holds a NUL character.", ELSEWHERE) from problem
 
 
-def _renamed(temporary: Path, path: Path) -> Path:
+def _renamed(temporary: Path, path: Path, rename: Rename) -> Path:
     for number in range(1, TRIES + 1):
         name = path if number == 1 else path.with_name(f"{path.stem} ({number}){path.suffix}")
         try:
-            temporary.replace(name)
+            rename(temporary, name)
         except OSError as problem:
             # Where no file is there to be held, it is the folder that refuses.
             if problem.errno not in HELD or number == TRIES or not name.exists():

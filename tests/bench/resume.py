@@ -4,27 +4,19 @@
 process to its first call, how many POSTs were repeated whose answer was known, and what the referee says.
 """
 
-import json
 import sys
 import tempfile
 import time
 from collections import Counter
 from pathlib import Path
-from typing import Any
 
 from tests.harness import referee
-from tests.harness.scene import Scene, scene
+from tests.harness.scene import scene
 
 ROWS = 10_000
 SCENARIO = "unique = false\nindex_lag_s = 0.2\n[limit]\ncalls = 0\n"
 SETTINGS = {"IMPORTER_INDEX_LAG": "1s"}
 RUN = ("run", "tasks.csv", "--yes", "--track", "none", "--rate", "2000/s", "--concurrency", "16")
-
-
-def facts(place: Scene, kind: str) -> list[dict[str, Any]]:
-    """What the sandbox wrote down, of one kind."""
-    lines = (json.loads(line) for line in place.journal.read_bytes().splitlines())
-    return [line for line in lines if line["kind"] == kind]
 
 
 def main(rows: int) -> int:
@@ -35,8 +27,8 @@ def main(rows: int) -> int:
         sent = time.monotonic() - began
         began = time.monotonic()
         code, body = place.ends("resume", "--track", "none", "--rate", "2000/s", "--concurrency", "16")
-        first_s = min(each["monotonic"] for each in facts(place, "arrived") if each["monotonic"] > began) - began
-        posts = Counter(each["external_id"] for each in facts(place, "read"))
+        first_s = min(arrived for arrived in place.arrivals() if arrived > began) - began
+        posts = Counter(each["external_id"] for each in place.facts("read"))
         found = referee.violations(place.evidence())
     twice = sum(count > 1 for count in posts.values())
     for line in (

@@ -7,6 +7,7 @@ import os
 import signal
 import subprocess
 import sys
+from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field, replace
@@ -107,6 +108,19 @@ class Scene:
     def committed(self) -> int:
         """How many tasks the sandbox has."""
         return self.journal.read_bytes().count(b'{"kind":"committed"')
+
+    def facts(self, kind: str) -> list[dict[str, Any]]:
+        """What the sandbox wrote down, of one kind."""
+        lines = (json.loads(line) for line in self.journal.read_bytes().splitlines())
+        return [line for line in lines if line["kind"] == kind]
+
+    def tasks(self) -> Counter[str]:
+        """How many tasks there are for each external ID."""
+        return Counter(each["external_id"] for each in self.facts("committed"))
+
+    def arrivals(self) -> list[float]:
+        """When each call arrived, in monotonic seconds."""
+        return [each["monotonic"] for each in self.facts("arrived")]
 
     def killed(self, at: int, *arguments: str) -> bool:
         """An importer process, killed with SIGKILL once the sandbox has `at` tasks; False where it ended before."""

@@ -5,13 +5,13 @@ import os
 import subprocess
 import sys
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from pathlib import Path
 
 import pytest
 
 from importer.core.errors import NotWritten
-from importer.writers.files import probe, written
+from importer.writers.files import Rename, probe, written
 from tests.harness import trace
 
 
@@ -23,10 +23,21 @@ def umask(request: pytest.FixtureRequest) -> Iterator[int]:
     os.umask(before)
 
 
-def write(path: Path, content: bytes) -> Path:
-    with written(path) as draft:
+def write(path: Path, content: bytes, rename: Rename = Path.replace) -> Path:
+    with written(path, rename) as draft:
         draft.file.write(content)
     return draft.path
+
+
+def holding(held: Collection[Path], number: int) -> Rename:
+    """Renaming as on a system where other programs hold files; none that tests run on does."""
+
+    def renamed(file: Path, name: Path) -> Path:
+        if name in held:
+            raise OSError(number, os.strerror(number), str(name))
+        return file.replace(name)
+
+    return renamed
 
 
 def write_half(path: Path) -> None:
@@ -85,40 +96,22 @@ def test_written_keeps_the_rights_of_folders_that_exist(tmp_path: Path) -> None:
     assert tmp_path.stat().st_mode & 0o777 == 0o755
 
 
-def test_written_takes_another_name_where_the_file_is_held(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_written_takes_another_name_where_the_file_is_held(tmp_path: Path) -> None:
     """A file that cannot be replaced, as Windows has it for an open workbook, gets a neighbour `name (2).ext`."""
     path = tmp_path / "results.xlsx"
     path.write_bytes(b"held open")
-    replace = Path.replace
-
-    def refuses(self: Path, target: Path) -> Path:
-        if target == path:
-            raise PermissionError(13, "held open", str(target))
-        return replace(self, target)
-
-    monkeypatch.setattr(Path, "replace", refuses)  # no system that tests run on holds files
-    assert write(path, b"new") == tmp_path / "results (2).xlsx"
+    assert write(path, b"new", holding({path}, errno.EACCES)) == tmp_path / "results (2).xlsx"
     assert path.read_bytes() == b"held open"
     assert sorted(each.name for each in tmp_path.iterdir()) == ["results (2).xlsx", "results.xlsx"]
 
 
 @pytest.mark.parametrize("number", [errno.EACCES, errno.EPERM, errno.EBUSY, errno.ETXTBSY])
-def test_written_counts_up_where_neighbours_are_held_too(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, number: int
-) -> None:
+def test_written_counts_up_where_neighbours_are_held_too(tmp_path: Path, number: int) -> None:
     """Whatever the system says of a held file, the next free name is taken: `(2)` is held, so `(3)` it is."""
     held = {tmp_path / "preview.xlsx", tmp_path / "preview (2).xlsx"}
     for each in held:
         each.write_bytes(b"held open")
-    replace = Path.replace
-
-    def refuses(self: Path, target: Path) -> Path:
-        if target in held:
-            raise OSError(number, os.strerror(number), str(target))
-        return replace(self, target)
-
-    monkeypatch.setattr(Path, "replace", refuses)  # no system that tests run on holds files
-    assert write(tmp_path / "preview.xlsx", b"new") == tmp_path / "preview (3).xlsx"
+    assert write(tmp_path / "preview.xlsx", b"new", holding(held, number)) == tmp_path / "preview (3).xlsx"
     assert {each.read_bytes() for each in held} == {b"held open"}
 
 
