@@ -7,45 +7,13 @@ from collections.abc import Mapping as Table
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
-from urllib.parse import urlsplit
 
 from importer.core.errors import NotAuthorised, SettingsError
-from importer.core.file_limits import COMMAND_LINE, GIB, KIB, MIB, FileLimits
+from importer.core.file_limits import COMMAND_LINE, FileLimits
 from importer.core.mapping import Mapping, read_mapping
 from importer.core.names import did_you_mean
-
-REGIONS = {
-    "us-east-1": "mypurecloud.com",
-    "us-west-2": "usw2.pure.cloud",
-    "us-east-2": "use2.us-gov-pure.cloud",
-    "ca-central-1": "cac1.pure.cloud",
-    "mx-central-1": "mxc1.pure.cloud",
-    "sa-east-1": "sae1.pure.cloud",
-    "eu-west-1": "mypurecloud.ie",
-    "eu-west-2": "euw2.pure.cloud",
-    "eu-central-1": "mypurecloud.de",
-    "eu-central-2": "euc2.pure.cloud",
-    "eusc-de-east-1": "edee1.eusc-pure.cloud",
-    "me-central-1": "mec1.pure.cloud",
-    "ap-south-1": "aps1.pure.cloud",
-    "ap-southeast-1": "apse1.pure.cloud",
-    "ap-southeast-2": "mypurecloud.com.au",
-    "ap-northeast-1": "mypurecloud.jp",
-    "ap-northeast-2": "apne2.pure.cloud",
-    "ap-northeast-3": "apne3.pure.cloud",
-}
-"""Genesys Cloud's regions: AWS name -> domain, as its SDKs list them."""
-
-_BYTE = r"(?:25[0-5]|2[0-4][0-9]|1?[0-9]?[0-9])"
-LOOPBACK = re.compile(rf"127(?:\.{_BYTE}){{3}}|localhost|::1")
-PLACE = re.compile(r"(?:[^:\[\]]+|\[[0-9a-fA-F:]+\])(?::[0-9]+)?")
-"""Host and port as nobody can read them in two ways."""
-DURATION = re.compile(r"([0-9]{1,12}(?:\.[0-9]{1,12})?)(ms|s|m|h|d)?")
-UNITS_S = {"ms": 0.001, "s": 1.0, "m": 60.0, "h": 3600.0, "d": 86400.0, None: 1.0}
-SIZE = re.compile("([0-9]{1,15}) *(kib|mib|gib)?")
-SIZES = {"kib": KIB, "mib": MIB, "gib": GIB, None: 1}
-RATE = re.compile(r"([0-9]{1,9}) */ *([0-9]{0,9}(?:\.[0-9]{1,9})?) *(ms|s|sec|second|m|min|minute|h|hour)")
-RATE_UNITS_S = {"ms": 0.001, "s": 1, "sec": 1, "second": 1, "m": 60, "min": 60, "minute": 60, "h": 3600, "hour": 3600}
+from importer.hosts import REGIONS, checked_url, login_of
+from importer.quantities import SIZE, SIZES, parse_duration, parse_rate
 
 DEFAULTS: dict[str, Any] = {
     "target": "tasks",
@@ -217,7 +185,7 @@ class Settings:
         allowed = self._allowed()
         if api.value:
             api_url = checked_url(str(api.value), api.origin, allowed)
-            login_url, origin = (str(login.value), login.origin) if login.value else (_login_of(api_url), api.origin)
+            login_url, origin = (str(login.value), login.origin) if login.value else (login_of(api_url), api.origin)
             return api_url, checked_url(login_url, origin, allowed)
         if not host.value:
             raise SettingsError(
@@ -345,60 +313,6 @@ def read_toml(path: Path) -> dict[str, Any]:
         raise SettingsError(f"{path} cannot be read: {problem.strerror}.", "Check the path.") from problem
     except (tomllib.TOMLDecodeError, UnicodeDecodeError) as problem:
         raise SettingsError(f"{path} is not valid TOML: {problem}.", "Correct the line.") from problem
-
-
-def masked(value: object) -> str:
-    """A setting for screens and logs: what a URL may carry besides scheme, host and path (user, password, query) is hidden."""
-    text = str(value)
-    text = re.sub(r"(?s)^([a-zA-Z][a-zA-Z0-9+.-]*:(?://)?)?.*@", r"\1***@", text) if "@" in text else text
-    return re.sub(r"(?s)(?<=[^?#])[?#].*", "?***", text) if re.match("[a-zA-Z]+:", text) else text
-
-
-def parse_duration(text: str, origin: str) -> float:
-    """`15m`, `90s`, `1.5h`, `30` (seconds) in seconds. Raises SettingsError."""
-    match = DURATION.fullmatch(text.strip().lower())
-    if match is None:
-        raise SettingsError(f"{origin}: {text!r} is not a duration.", "Write 90s, 15m or 2h.")
-    return float(match[1]) * UNITS_S[match[2]]
-
-
-def parse_rate(text: str, origin: str) -> tuple[int, float]:
-    """`300/min`, `5/s`, `300/4s` as calls and seconds. Raises SettingsError."""
-    match = RATE.fullmatch(text.strip().lower())
-    if match is None or int(match[1]) < 1 or (match[2] and float(match[2]) <= 0):
-        raise SettingsError(f"{origin}: {text!r} is not a rate.", "Write 300/min, 5/s or 300/4s.")
-    return int(match[1]), float(match[2] or 1) * RATE_UNITS_S[match[3]]
-
-
-def checked_url(url: str, origin: str, allowed: list[str]) -> str:
-    """A base URL that credentials may go to: https on a known host, or http on loopback. Raises SettingsError."""
-    try:
-        parts = urlsplit(url)
-        host, port = parts.hostname or "", parts.port
-    except ValueError:
-        raise SettingsError(f"{origin}: this is not a URL.", "Write https://api.HOST.") from None
-    if "@" in parts.netloc:
-        raise SettingsError(f"{origin}: the URL holds a user name or password.", "Write https://api.HOST alone.")
-    shown = repr(masked(url))
-    if not host or not url.isascii() or re.search(r"[?#\\\s\x00-\x20\x7f]", url) or not PLACE.fullmatch(parts.netloc):
-        raise SettingsError(f"{origin}: {shown} is not a base URL.", "Write https://api.HOST, without anything else.")
-    loopback = LOOPBACK.fullmatch(host) is not None
-    if parts.scheme != "https" and not (parts.scheme == "http" and loopback):
-        raise SettingsError(f"{origin}: {shown} is not https.", "http:// is accepted for a loopback address alone.")
-    if port == 0:
-        raise SettingsError(f"{origin}: {shown} has no port that can be called.", "Leave the port out.")
-    domain = host.removeprefix("api.").removeprefix("login.")
-    if not loopback and domain not in REGIONS.values() and host not in allowed and domain not in allowed:
-        raise SettingsError(
-            f"{origin}: {host} is not a Genesys Cloud region; credentials would go there.",
-            f'If that is meant, allow it: IMPORTER_ALLOW_HOSTS={host}, or allow_hosts = ["{host}"] in importer.toml.',
-        )
-    return url.rstrip("/")
-
-
-def _login_of(api_url: str) -> str:
-    """The login host that follows from an API host; the same where it does not start with `api.`."""
-    return re.sub(r"://api\.", "://login.", api_url, count=1, flags=re.IGNORECASE)
 
 
 def _flag(key: str) -> str:

@@ -15,7 +15,8 @@ from typing import TYPE_CHECKING, Any
 from importer.core.errors import AlreadyRunning, ImporterError, SettingsError
 from importer.core.limits import Limits
 from importer.folders import private_folder, private_opener
-from importer.settings import Settings, masked
+from importer.hosts import masked
+from importer.settings import Settings
 
 if TYPE_CHECKING:
     import ssl

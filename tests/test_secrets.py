@@ -18,9 +18,10 @@ import pytest
 
 from importer.cli.door import _unexpected
 from importer.core.errors import SettingsError
+from importer.hosts import masked
 from importer.ports import ReadOptions
 from importer.sandbox.clock import HandClock
-from importer.settings import load, masked
+from importer.settings import load
 from importer.sources.reader import open_source
 from importer.targets.exchange import Credentials, Endpoints, Exchange
 from importer.targets.transport import HttpTransport, Reply, Request

@@ -12,7 +12,9 @@ from importer.cli.books import config
 from importer.cli.look import Asked, check
 from importer.core.errors import FileRefused, NotAuthorised, SettingsError
 from importer.core.file_limits import COMMAND_LINE
-from importer.settings import DEFAULTS, ENVIRONMENT, REGIONS, Settings, checked_url, load, parse_duration, parse_rate
+from importer.hosts import REGIONS, checked_url
+from importer.quantities import parse_duration, parse_rate
+from importer.settings import DEFAULTS, ENVIRONMENT, Settings, load
 
 SECRET = "canary-secret-4711"
 

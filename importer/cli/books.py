@@ -10,7 +10,8 @@ from importer.core.errors import UsageError
 from importer.core.findings import CATALOGUE
 from importer.core.names import did_you_mean
 from importer.core.report import in_words
-from importer.settings import CLIENT_ID, CLIENT_SECRET, load, masked
+from importer.hosts import masked
+from importer.settings import CLIENT_ID, CLIENT_SECRET, load
 
 
 def status(run: str | None, flags: Table[str, Any], profile: str | None, format_: str) -> int:
