@@ -129,6 +129,15 @@ def test_settings_mistake_in_the_file_is_told(text: str, said: str) -> None:
     assert told.value.exit_code == 2
 
 
+@pytest.mark.parametrize(
+    ("given", "rows", "most"),
+    [(None, 200, None), ("0", 200, 0), ("7", 200, 7), ("5%", 200, 10), ("1 %", 50, 0), ("100%", 9, 9)],
+)
+def test_settings_failures_are_a_number_or_a_share_of_the_rows(given: str | None, rows: int, most: int | None) -> None:
+    """`--max-failures` allows so many rows, or so many in a hundred rounded down; not given, any number."""
+    assert load({"max_failures": given}).max_failures(rows) == most
+
+
 def test_settings_unknown_profile_is_told() -> None:
     """A profile that is not there is an error that lists those that are."""
     with pytest.raises(SettingsError, match=r"no importer\.toml"):
