@@ -21,6 +21,11 @@ SIGNS = {Severity.ERROR: "✖", Severity.WARNING: "▲", Severity.NOTE: "·"}
 PLAIN_SIGNS = {Severity.ERROR: "[ERR]", Severity.WARNING: "[WARN]", Severity.NOTE: "[NOTE]"}
 CAUSES_SHOWN = 12
 LINE_EVERY_S = 10.0
+WAITS = {
+    "outage": "waiting for the service ({problem}), {seconds} s so far; it is asked every 30 s",
+    "waiting for a lease": "waiting {seconds} s for another importer's hold on this run to end",
+}
+"""Events of waiting, and how they are told."""
 
 
 def harmless(text: object) -> str:
@@ -130,6 +135,7 @@ class ProgressLine:
     quiet: bool = False
     _live: bool = field(default_factory=lambda: sys.stderr.isatty() and os.environ.get("TERM") != "dumb")
     _said: float = 0.0
+    _waited: float = -LINE_EVERY_S
     _began: float = field(default_factory=time.monotonic)
     _phase: str = ""
     _total: int = 0
@@ -138,6 +144,9 @@ class ProgressLine:
     def __call__(self, event: str, numbers: Mapping[str, Any]) -> None:
         """An event of the flow and its numbers."""
         now = time.monotonic()
+        if event in WAITS:
+            self._wait(event, numbers, now)
+            return
         if event != self._phase and event != "submitting":
             self._phase, self._began, self._said = event, now, 0.0 if self._live else now
         if event == "submitting":
@@ -146,7 +155,16 @@ class ProgressLine:
         if self.quiet or now - self._said < (0.1 if self._live else LINE_EVERY_S):
             return
         self._said = now
-        text = self._text(event, numbers, max(now - self._began, 0.001))
+        self._show(self._text(event, numbers, max(now - self._began, 0.001)))
+
+    def _wait(self, event: str, numbers: Mapping[str, Any], now: float) -> None:
+        """Why nothing happens for a while: said at once, and then no more often than other lines."""
+        if not self.quiet and (self._live or now - self._waited >= LINE_EVERY_S):
+            self._waited = now
+            self._show(WAITS[event].format(**numbers))
+
+    def _show(self, text: str) -> None:
+        text = harmless(text)  # states and problems are the server's words
         if self._live:
             columns = 100
             sys.stderr.write("\r" + text[:columns].ljust(self._shown))
