@@ -33,7 +33,6 @@ class Conflict:
 
     problem: str
     correlation_id: str | None = None
-    cause: str = "409"
 
 
 @dataclass(frozen=True, slots=True)

@@ -219,7 +219,7 @@ def _answer(reply: Reply) -> Answer:
     if reply.status == 403:
         raise denied(reply, "task:create")
     if reply.status == 409:
-        return Conflict(reply.problem, reply.correlation_id, reply.cause)
+        return Conflict(reply.problem, reply.correlation_id)
     if reply.status == 429:
         return NotDone(THROTTLED, throttled=True)
     if reply.status in REFUSALS and reply.status != 408:
