@@ -36,6 +36,13 @@ def warmed() -> "Iterator[Warm]":
         yield running
 
 
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Whoever runs a nightly test knows that it takes long."""
+    for item in items:
+        if item.get_closest_marker("nightly"):
+            item.add_marker(pytest.mark.timeout(0))
+
+
 def pytest_sessionfinish(session: pytest.Session) -> None:
     """A worker hands what its tests had to tell to the process that prints."""
     output = getattr(session.config, "workeroutput", None)
