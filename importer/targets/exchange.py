@@ -138,7 +138,18 @@ class Exchange:
         Returns any final answer. Raises NotAuthorised for a second 401, and for a 403, naming the scope `needs`;
         Unavailable when the service stays in trouble, BudgetSpent when too much was repeated already.
         """
-        request = self._read(path)
+        return await self._answered(self._read(path), needs)
+
+    async def ask(self, path: str, body: str, *, needs: str) -> Reply:
+        """A POST of a JSON text that only reads, such as a query: it may be repeated, so it is treated like `get`.
+
+        Never for what makes or changes anything. Returns and raises as `get`.
+        """
+        headers = {"Content-Type": "application/json"}
+        url = URL(self._endpoints.api + path, encoded=True)
+        return await self._answered(Request("POST", url, headers, body.encode()), needs)
+
+    async def _answered(self, request: Request, needs: str) -> Reply:
         reply = await self._repeated(lambda: self._authorised(request))
         if reply.status == 403:
             raise denied(reply, needs)
