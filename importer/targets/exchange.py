@@ -105,10 +105,7 @@ class Exchange:
         reply = await self._repeated(lambda: self._once(request))
         body = reply.body if isinstance(reply.body, dict) else {}
         if reply.status in (400, 401, 403):
-            raise NotAuthorised(
-                f"The log-in was refused ({reply.status}: {body.get('error') or reply.problem}).",
-                "Check GENESYS_CLIENT_ID, GENESYS_CLIENT_SECRET and the region.",
-            )
+            raise NotAuthorised(f"The log-in was refused ({_told(reply)}).", _log_in_fix(reply))
         token = body.get("access_token")
         if (
             reply.status != 200
@@ -239,6 +236,7 @@ class Exchange:
                 return None
             reply = await self._transport.send(request)
         if isinstance(reply, Reply):
+            reply = _as_throttled(reply)
             self._heed(reply)
         return reply
 
@@ -280,6 +278,30 @@ def _hinted_s(headers: Mapping[str, str]) -> float | None:
 
 def _is_final(reply: Reply) -> bool:
     return reply.status not in REPEATABLE and (isinstance(reply.body, dict) or reply.status >= 400)
+
+
+def _as_throttled(reply: Reply) -> Reply:
+    """A 429 for what the log-in host answers to too many log-ins: a 400 that says so."""
+    body = reply.body if reply.status == 400 and isinstance(reply.body, dict) else {}
+    limited = str(body.get("error_description") or "").startswith("rate limit exceeded")
+    return replace(reply, status=429) if body.get("error") == "invalid_request" and limited else reply
+
+
+def _told(reply: Reply) -> str:
+    """What a log-in host says: its bodies have `error` and `error_description` where the API's have `code` and `message`."""
+    body = reply.body if isinstance(reply.body, dict) else {}
+    words = [str(body[name]) for name in ("error", "error_description") if body.get(name)]
+    return f"{reply.status}: {' '.join(', '.join(words).split())[:300] or reply.problem}"
+
+
+def _log_in_fix(reply: Reply) -> str:
+    """The platform answers 400 to a client that it does not know and 401 to a wrong secret."""
+    error = reply.body.get("error") if isinstance(reply.body, dict) else None
+    if error == "invalid_client" and reply.status == 400:
+        return "Check GENESYS_CLIENT_ID, and the region: a client is known in one region alone."
+    if error == "invalid_client" and reply.status == 401:
+        return "Check GENESYS_CLIENT_SECRET and that it belongs to GENESYS_CLIENT_ID, and the region."
+    return "Check GENESYS_CLIENT_ID, GENESYS_CLIENT_SECRET and the region."
 
 
 def denied(reply: Reply, needs: str) -> Forbidden:

@@ -1,12 +1,14 @@
-"""A POST that only reads: repeated like a GET, under the same pace, budget and log-in."""
+"""A POST that only reads: repeated like a GET, under the same pace, budget and log-in. And what a log-in host answers."""
 
 import pytest
 from aiohttp import web
 
 from importer.core.budget import LEAST, REPEAT_COSTS, RetryBudget
-from importer.core.errors import BudgetSpent, Forbidden, Unavailable
-from importer.targets.exchange import READ_TRIES
-from tests.targets.conftest import TOKEN, Answering, Stands
+from importer.core.errors import BudgetSpent, Forbidden, NotAuthorised, Unavailable
+from importer.targets.exchange import READ_TRIES, Credentials, Endpoints, Exchange
+from importer.targets.transport import HttpTransport, Timeouts
+from tests.flow.conftest import FreePace
+from tests.targets.conftest import SECRET, TOKEN, Answering, Stand, Stands
 
 PATH = "/api/v2/taskmanagement/workitems/query"
 BODY = '{"pageSize": 1}'
@@ -86,3 +88,40 @@ async def test_ask_hands_back_what_is_an_answer(stands: Stands, status: int) -> 
     async with stands(answering(says(status, code="invalid.query"))) as stand:
         assert (await stand.exchange.ask(PATH, BODY, needs="x")).status == status
         assert len(stand.calls()) == 1
+
+
+def logging_in(stand: Stand) -> Exchange:
+    """An exchange whose log-ins the stand answers as told."""
+    endpoints = Endpoints(stand.url, stand.url + "/login")
+    transport = HttpTransport(Timeouts(0.3, 0.3))
+    return Exchange(endpoints, Credentials("me", SECRET), FreePace(stand.clock), stand.clock, transport)
+
+
+@pytest.mark.parametrize(
+    ("status", "told", "names"),
+    [(400, "client not found", "GENESYS_CLIENT_ID"), (401, "authentication failed", "GENESYS_CLIENT_SECRET")],
+)
+async def test_log_in_tells_an_unknown_client_from_a_wrong_secret(
+    stands: Stands, status: int, told: str, names: str
+) -> None:
+    """400 means that the client is unknown, 401 that the secret is wrong: what is told names the one to check."""
+    body = {"error": "invalid_client", "description": told, "error_description": told}
+    async with stands(answering(says(status, **body))) as stand:
+        exchange = logging_in(stand)
+        with pytest.raises(NotAuthorised, match=f"{status}: invalid_client, {told}") as problem:
+            await exchange.log_in(())
+        await exchange.close()
+        assert len(stand.seen) == 1
+    assert problem.value.fix.startswith(f"Check {names}")
+
+
+async def test_log_in_waits_where_too_many_log_ins_were_made(stands: Stands) -> None:
+    """The platform's 400 for too many log-ins is waited out like a 429, and longer each time."""
+    limited = says(400, error="invalid_request", error_description="rate limit exceeded; try again later")
+    async with stands(answering(limited, limited, says(200, access_token=TOKEN, expires_in=60))) as stand:
+        exchange = logging_in(stand)
+        before = stand.clock.monotonic()
+        await exchange.log_in(())
+        await exchange.close()
+        assert len(stand.seen) == 3
+        assert stand.clock.monotonic() - before >= 1.0 + 2.0
