@@ -4,6 +4,7 @@ import argparse
 import sys
 from pathlib import Path
 
+from importer.sandbox.scenario import built_in_names
 from importer.sandbox.server import SandboxOptions, serve
 
 
@@ -14,7 +15,7 @@ def main() -> int:
     )
     parser.add_argument("--port", type=int, default=0, help="port on 127.0.0.1; 0 takes a free one")
     parser.add_argument("--seed", type=int, help="makes a new world repeatable")
-    parser.add_argument("--scenario", help="a TOML file, or calm, rate-limited, flaky or outage")
+    parser.add_argument("--scenario", help=f"a TOML file, or one of {', '.join(built_in_names())}")
     parser.add_argument("--world", type=Path, help="file that keeps the world from one start to the next")
     parser.add_argument("--journal", type=Path, help="file to which a line is added for all that really happens")
     parser.add_argument("--until-stdin-closes", action="store_true", help="end when stdin ends")

@@ -72,7 +72,10 @@ def error(
     return Answer(status, encoded(body), {"Content-Type": JSON, CORRELATION: context, **(headers or {})})
 
 
-def oauth_error(status: int, kind: str, description: str) -> Answer:
-    """The log-in's own error body."""
+def oauth_error(status: int, kind: str, description: str, *, both: bool = False) -> Answer:
+    """The log-in's own error body; with `both` the description stands under the name of RFC 6749 too."""
     headers = {"Content-Type": JSON, CORRELATION: str(uuid.uuid4()), "Cache-Control": "no-store"}
-    return Answer(status, encoded({"error": kind, "description": description}), headers)
+    body = {"error": kind, "description": description}
+    if both:
+        body["error_description"] = description
+    return Answer(status, encoded(body), headers)

@@ -74,12 +74,13 @@ def route(method: str, path: str) -> tuple[str, str] | Answer:
 
 
 class Api:
-    """Answers calls about a world. Its own state is the tokens that it gave out."""
+    """Answers calls about a world. Its own state is the tokens that it gave out, and when it was last asked for some."""
 
     def __init__(self, world: World, credentials: Credentials) -> None:
         self.world = world
         self.credentials = credentials
         self._tokens: dict[str, _Token] = {}
+        self._log_ins: list[float] = []
 
     def answer(self, call: Call, now: float) -> Answer:
         """Carry the call out as of `now` (seconds since 1970). Whatever it commits is committed when this returns."""
@@ -123,7 +124,12 @@ class Api:
     # Log-in
 
     def _token(self, call: Call, now: float) -> Answer:
-        if not self._knows(call.headers.get("Authorization", "")):
+        if self._asked_too_often(now):
+            return oauth_error(400, "invalid_request", "rate limit exceeded; ask later for a token", both=True)
+        known = self._knows(call.headers.get("Authorization", ""))
+        if not known and self.world.scenario.platform_tokens:
+            return self._told_apart(call.headers.get("Authorization", ""))
+        if not known:
             return oauth_error(401, "invalid_client", "the client ID or the client secret is wrong")
         form = parse_qs(call.body.decode("utf-8", "replace"))
         if form.get("grant_type") != ["client_credentials"]:
@@ -131,23 +137,45 @@ class Api:
         settings = self.world.scenario
         token = secrets.token_urlsafe(48)
         self._tokens[token] = _Token(now + settings.token_lifetime_s, settings.scopes)
-        told = {"scope": " ".join(settings.scopes)} if settings.scope_told else {}
+        shown = settings.scope_told and not settings.platform_tokens
+        told = {"scope": " ".join(settings.scopes)} if shown else {}
         lifetime_s = math.ceil(settings.token_lifetime_s)
         return success({"access_token": token, "token_type": "bearer", "expires_in": lifetime_s, **told})
 
-    def _knows(self, authorization: str) -> bool:
-        scheme, _, encoded = authorization.partition(" ")
-        try:
-            given = base64.b64decode(encoded.strip(), validate=True)
-        except (binascii.Error, ValueError):
+    def _asked_too_often(self, now: float) -> bool:
+        most = self.world.scenario.tokens_per_minute
+        if most is None:
             return False
+        self._log_ins = [*(at for at in self._log_ins if at > now - 60), now]
+        return len(self._log_ins) > most
+
+    def _knows(self, authorization: str) -> bool:
         wanted = f"{self.credentials.client_id}:{self.credentials.client_secret}".encode()
-        return scheme.lower() == "basic" and hmac.compare_digest(given, wanted)
+        return hmac.compare_digest(_basic(authorization), wanted)
+
+    def _told_apart(self, authorization: str) -> Answer:
+        """As Genesys Cloud refuses: an unknown client ID is a 400, a wrong secret a 401."""
+        client_id = _basic(authorization).partition(b":")[0]
+        if hmac.compare_digest(client_id, self.credentials.client_id.encode()):
+            return oauth_error(401, "invalid_client", "authentication failed", both=True)
+        return oauth_error(400, "invalid_client", "client not found", both=True)
+
+    def token_is_valid(self, authorization: str, now: float) -> bool:
+        """Whether the header `Authorization` carries a token that counts at `now`."""
+        return self._token_of(authorization, now) is not None
+
+    def _token_of(self, authorization: str, now: float) -> _Token | None:
+        scheme, _, given = authorization.partition(" ")
+        token = self._tokens.get(given) if scheme.lower() == "bearer" else None
+        return None if token is None or token.until <= now else token
+
+    def end_token(self, token: str) -> None:
+        """Make one token invalid."""
+        self._tokens.pop(token, None)
 
     def _authorise(self, call: Call, now: float) -> None:
-        scheme, _, given = call.headers.get("Authorization", "").partition(" ")
-        token = self._tokens.get(given) if scheme.lower() == "bearer" else None
-        if token is None or token.until <= now:
+        token = self._token_of(call.headers.get("Authorization", ""), now)
+        if token is None:
             raise Refused(401, "bad.credentials", "the token is invalid or has expired")
         scope = SCOPES[call.operation]
         if scope not in token.scopes:
@@ -190,6 +218,15 @@ class Api:
         if self.world.scenario.totals:
             page |= {"pageCount": -(-total // size), "total": total}
         return success(page)
+
+
+def _basic(authorization: str) -> bytes:
+    """`client_id:client_secret` from a header, as bytes; empty where there is none that can be read."""
+    scheme, _, encoded = authorization.partition(" ")
+    try:
+        return base64.b64decode(encoded.strip(), validate=True) if scheme.lower() == "basic" else b""
+    except (binascii.Error, ValueError):
+        return b""
 
 
 def _window(call: Call) -> tuple[int, int]:

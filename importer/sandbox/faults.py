@@ -10,6 +10,7 @@ from email.utils import formatdate
 
 from importer.sandbox.answers import Answer, error
 from importer.sandbox.scenario import Fault
+from importer.sandbox.workitems.names import CREATES
 
 HUGE_BYTES = 5_000_000
 BOMB_BYTES = 100_000_000
@@ -31,7 +32,7 @@ class FaultPlan:
 
     def needs_row(self, operation: str) -> bool:
         """Whether `next` wants to know the external ID of a call of `operation`."""
-        return self._per_row is not None and operation == "create"
+        return self._per_row is not None and operation in ("create", *CREATES)
 
     def next(self, operation: str, row: str | None = None) -> Fault | None:
         """The fault of this call of `operation`, or None; every call that the limit let pass is counted here once.
@@ -93,7 +94,12 @@ def _as_it_is(answer: Answer, fault: Fault) -> Answer:  # noqa: ARG001 - the sig
 
 
 def _body(change: Callable[[bytes], bytes], status: int | None = None) -> Callable[[Answer, Fault], Answer]:
-    return lambda answer, _: replace(answer, body=change(answer.body), status=status or answer.status)
+    """What a fault makes of a body; of a 204 there is nothing to spoil."""
+
+    def changed(answer: Answer, fault: Fault) -> Answer:  # noqa: ARG001 - the signature is the table's
+        return replace(answer, body=change(answer.body), status=status or answer.status) if answer.body else answer
+
+    return changed
 
 
 def _html(answer: Answer, fault: Fault) -> Answer:

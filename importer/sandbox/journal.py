@@ -2,7 +2,8 @@
 
     start      a process began: world, tasks that it had, `monotonic` and `now` of the same moment, limit, lag, uniqueness
     arrived    a call came in: n, monotonic, at, method, path, operation, fault (where it is known by then)
-    read       a call to create was read whole: n, external_id, sha256 of its body, bytes, fault
+    read       a call to create was read whole: n, external_id, sha256 of its body, bytes, fault; `external_ids` too
+               where the call asks for several, `external_id` being null then
     committed  a task exists from now on: n of the call that asked for it, task_id, external_id, late
     answered   n, monotonic (taken before the first byte), status, retry_after, fault, sent: handed to the socket or not
 

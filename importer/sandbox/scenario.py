@@ -4,37 +4,39 @@ import difflib
 import tomllib
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Annotated, Any, Literal, Self
+from typing import Annotated, Any, Literal, Self, get_args
 
-from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationError, model_validator
+from pydantic import AfterValidator, Field, ValidationError, model_validator
+
+from importer.sandbox.values import Seconds, Settings, Share, Span
+from importer.sandbox.workitems.names import OPERATION_NAMES
+from importer.sandbox.workitems.services import Services
+from importer.sandbox.workitems.settings import WorkitemLife, WorkitemSettings, WorktypeRule
 
 BUILT_IN = Path(__file__).parent / "scenarios"
 ALL_SCOPES = ("task:view", "task:create", "queue:view", "audit:view")
 
-Operation = Literal["token", "queue", "queues", "create", "find", "get", "audits", "any"]
+TaskOperation = Literal["token", "queue", "queues", "create", "find", "get", "audits", "any"]
 QueueStatus = Literal["open", "closed", "transitional"]
+OPERATIONS = (*get_args(TaskOperation), *OPERATION_NAMES)
 
 
-def _ascending(span: tuple[float, float]) -> tuple[float, float]:
-    if span[0] > span[1]:
-        raise ValueError(f"the shortest time comes first: [{span[1]}, {span[0]}]")
-    return span
+def _known(operation: str) -> str:
+    if operation not in OPERATIONS:
+        raise ValueError(
+            f"unknown operation {operation!r}{_hint(operation, OPERATIONS)}; known are {', '.join(OPERATIONS)}"
+        )
+    return operation
 
 
-Seconds = Annotated[float, Field(ge=0, allow_inf_nan=False)]
-Share = Annotated[float, Field(ge=0, le=1)]
-Span = Annotated[tuple[Seconds, Seconds], AfterValidator(_ascending)]
+Operation = Annotated[str, AfterValidator(_known)]
 
 
 class ScenarioError(ValueError):
     """A scenario that cannot be used; the message names the file, the key and what is wrong with it."""
 
 
-class _Settings(BaseModel):
-    model_config = ConfigDict(extra="forbid", frozen=True)
-
-
-class Limit(_Settings):
+class Limit(Settings):
     """At most `calls` calls (0: no limit) in `window_s` seconds for the OAuth client, log-ins included."""
 
     calls: int = Field(default=100, ge=0)
@@ -44,7 +46,7 @@ class Limit(_Settings):
     headers: bool = True
 
 
-class Life(_Settings):
+class Life(Settings):
     """How tasks live: seconds [shortest, longest] from one state to the next, and shares (0 to 1) of odd lives."""
 
     queued: Span = (0.1, 0.4)
@@ -71,7 +73,7 @@ class Life(_Settings):
         return span
 
 
-class QueueSpec(_Settings):
+class QueueSpec(Settings):
     """A queue; `max_members` absent means no limit, `members` (a number) absent means that the answer says null."""
 
     name: str = Field(min_length=1)
@@ -81,7 +83,7 @@ class QueueSpec(_Settings):
     members: int | None = Field(default=None, ge=0, le=10_000)
 
 
-class Fault(_Settings):
+class Fault(Settings):
     """One thing that goes wrong, and when. Without `at`, `every` and `probability` it hits each call, up to `times`.
 
     The n of `at` and `every` counts (from 1) the calls of `operation` that the rate limit let pass since the rules
@@ -131,7 +133,7 @@ FAULT_KINDS = (
 )
 
 
-class Scenario(_Settings):
+class Scenario(Settings):
     """Everything about the sandbox that can be set. Times are seconds, shares are from 0 to 1."""
 
     description: str = ""
@@ -161,18 +163,33 @@ class Scenario(_Settings):
     faults_per_row: int | None = Field(default=None, ge=0)
     """At most so many faults, of all rules together, hit the calls that create one external ID; other calls have no
     such bound. Where it is set, the fault of such a call is chosen when its body has been read."""
+    platform_tokens: bool = False
+    """Whether a refused log-in is told as Genesys Cloud does: 400 for an unknown client ID, 401 for a wrong secret."""
+    tokens_per_minute: int | None = Field(default=None, ge=1)
+    """More log-ins within a minute are a 400 invalid_request, as Genesys Cloud has it; None: no such limit."""
+    workitems: WorkitemSettings = WorkitemSettings()
+    """How the platform's workitems API behaves."""
+    services: Services = Services()
+    """How the platform's other services behave: directory, limits, audits and notifications."""
 
     def changed(self, changes: Mapping[str, Any]) -> "Scenario":
         """This scenario with some settings replaced, checked like a file; tables (`limit`, `life`) are merged."""
         settings = self.model_dump()
         for key, value in changes.items():
             old = settings.get(key)
-            settings[key] = {**old, **value} if isinstance(old, dict) and isinstance(value, Mapping) else value
+            settings[key] = _merged(old, value)
         return _checked(settings, "settings")
 
 
+def _merged(old: object, new: object) -> object:
+    """Tables are merged key by key, at every depth; all else is replaced."""
+    if not (isinstance(old, dict) and isinstance(new, Mapping)):
+        return new
+    return {**old, **{key: _merged(old.get(key), value) for key, value in new.items()}}
+
+
 def load(source: str | Path) -> Scenario:
-    """The scenario of a TOML file, or a built-in one by name (`calm`, `rate-limited`, `flaky`, `outage`)."""
+    """The scenario of a TOML file, or a built-in one by name (see `built_in_names`)."""
     path = BUILT_IN / f"{source}.toml" if str(source) in built_in_names() else Path(source)
     try:
         text = path.read_text(encoding="utf-8")
@@ -219,12 +236,12 @@ def _told(error: Mapping[str, Any]) -> str:
     where = ".".join(str(part) for part in error["loc"])
     if error["type"] != "extra_forbidden":
         return f"{where}: {error['msg']}"
-    models = (Scenario, Limit, Life, QueueSpec, Fault)
+    models = (Scenario, Limit, Life, QueueSpec, Fault, WorkitemSettings, WorkitemLife, WorktypeRule, Services)
     return f"unknown key {where!r}" + _hint(
         str(error["loc"][-1]), {name for model in models for name in model.model_fields}
     )
 
 
-def _hint(word: str, known: "tuple[str, ...] | set[str]") -> str:
+def _hint(word: str, known: tuple[str, ...] | set[str]) -> str:
     near = difflib.get_close_matches(word, sorted(known), n=1)
     return f" (did you mean {near[0]!r}?)" if near else ""

@@ -25,6 +25,7 @@ from importer.sandbox.control import control
 from importer.sandbox.journal import Journal
 from importer.sandbox.scenario import Fault, QueueStatus, Scenario, ScenarioError, load
 from importer.sandbox.service import Service, Visit
+from importer.sandbox.workitems import audits, websocket
 from importer.sandbox.world import Identity, World
 from importer.sandbox.worldfile import WorldFile, WorldFileError, restore
 
@@ -135,12 +136,20 @@ class Sandbox:
         await runner.setup()
         stack.push_async_callback(runner.cleanup)
         await web.TCPSite(runner, HOST, self._port, backlog=1024).start()
-        port = runner.addresses[0][1]
-        self.api_url = self.login_url = f"http://{HOST}:{port}"
+        # Downloads are elsewhere, so that a client can be seen to tell the two hosts apart.
+        await web.TCPSite(runner, HOST, 0).start()
+        api, downloads = (f"http://{HOST}:{address[1]}" for address in runner.addresses)
+        self.api_url = self.login_url = api
+        self.service.platform.audits.downloads_at = downloads
 
     async def _handle(self, request: web.BaseRequest) -> web.StreamResponse:
         if request.path.startswith("/sandbox/"):
             answer = control(self.service, request.method, request.path, await request.read())
+            return self._response(answer, answer.headers)
+        if request.path.startswith(websocket.PATH):
+            return await websocket.converse(self.service.platform, self.clock, request)
+        if request.path.startswith(audits.DOWNLOADS):
+            answer = audits.download(self.service.platform, request.path, request.headers)
             return self._response(answer, answer.headers)
         visit, answer_now = self.service.arrive(request.method, request.path)
         try:

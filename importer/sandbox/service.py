@@ -6,6 +6,7 @@ import math
 from collections import Counter
 from collections.abc import Mapping
 from dataclasses import dataclass
+from itertools import islice
 from typing import Any
 
 from importer.sandbox.answers import Answer, error
@@ -16,6 +17,14 @@ from importer.sandbox.journal import Note, unnoted
 from importer.sandbox.life import timestamp
 from importer.sandbox.limits import Busiest, Standing, rate_limit
 from importer.sandbox.scenario import Fault, QueueSpec
+from importer.sandbox.workitems.audit_log import AuditLog
+from importer.sandbox.workitems.channels import Channels
+from importer.sandbox.workitems.door import Door
+from importer.sandbox.workitems.names import CREATES
+from importer.sandbox.workitems.platform import Platform
+from importer.sandbox.workitems.refusal import Refusal
+from importer.sandbox.workitems.routes import Found, WrongMethod
+from importer.sandbox.workitems.world import Workitem
 from importer.sandbox.world import Task, World
 
 
@@ -33,6 +42,8 @@ class Visit:
     status: int = 0
     fault: Fault | None = None
     standing: Standing | None = None
+    found: Found | None = None
+    """What is asked of the platform, if the call is one to it."""
 
     def json(self) -> dict[str, Any]:
         return {
@@ -54,6 +65,16 @@ class Service:
         self.world = world
         self.clock = clock
         self.api = Api(world, credentials)
+        self.platform = Platform(
+            world.workitems,
+            world.organization,
+            AuditLog(world.workitems),
+            Channels(world.workitems),
+            end_token=self.api.end_token,
+            _scenario=lambda: self.world.scenario,
+            _identity=lambda: self.world.identity,
+        )
+        self.door = Door(self.platform)
         self.visits: list[Visit] = []
         self._late: list[tuple[float, Visit, Call]] = []
         self._note: Note = unnoted
@@ -68,7 +89,7 @@ class Service:
             {
                 "kind": "start",
                 "world": self.world.id,
-                "tasks": len(self.world.tasks),
+                "tasks": self._committed(),
                 "monotonic": self.clock.monotonic(),
                 "now": self.clock.now(),
                 "limit": scenario.limit.model_dump(),
@@ -86,45 +107,62 @@ class Service:
         """
         self._catch_up()
         arrived = self.clock.monotonic()
-        found = route(method, path)
-        operation, argument = ("other", "") if isinstance(found, Answer) else found
-        visit = Visit(len(self.visits) + 1, arrived, self.clock.now(), method, path, operation, argument)
+        visit, answer = self._routed(method, path, arrived)
         self.visits.append(visit)
         self.busiest.arrive(arrived)
         visit.standing = self._limit.admit(arrived)
-        answer = found if isinstance(found, Answer) else None
         if not visit.standing.admitted:
-            answer = self._too_many(visit.standing)
-        elif answer is None and not self.faults.needs_row(operation):
-            visit.fault = self.faults.next(operation)
+            answer = self._too_many(visit)
+        elif answer is None and not self.faults.needs_row(visit.operation):
+            visit.fault = self.faults.next(visit.operation)
         self._note({"kind": "arrived", "monotonic": arrived, **_named(visit)})
         return visit, answer
+
+    def _routed(self, method: str, path: str, arrived: float) -> tuple[Visit, Answer | None]:
+        """The visit that a call is, and its answer if nothing can be asked there."""
+        visit = Visit(len(self.visits) + 1, arrived, self.clock.now(), method, path, "other")
+        match self.door.find(method, path):
+            case Found() as found:
+                visit.operation, visit.found = found.operation.name, found
+                return visit, None
+            case WrongMethod(allowed):
+                return visit, Refusal(405, headers={"Allow": ", ".join(allowed)}).answer()
+        routed = route(method, path)
+        if isinstance(routed, Answer):
+            return visit, routed
+        visit.operation, visit.argument = routed
+        return visit, None
 
     def read(self, visit: Visit, body: bytes) -> None:
         """Note what a call to create asks for; other calls ask for nothing that could be done twice.
 
         Where faults are counted for each row, the visit has its fault from here on.
         """
-        if visit.operation == "create":
-            external_id, digest = _external_id(body), hashlib.sha256(body).hexdigest()
+        if visit.operation == "create" or visit.operation in CREATES:
+            asked = {**_asked(visit.operation, body), "sha256": hashlib.sha256(body).hexdigest(), "bytes": len(body)}
             if self.faults.needs_row(visit.operation):
-                visit.fault = self.faults.next(visit.operation, external_id)
-            asked = {"external_id": external_id, "sha256": digest, "bytes": len(body)}
+                row = asked["external_id"] or "\n".join(map(str, asked.get("external_ids", ()))) or None
+                visit.fault = self.faults.next(visit.operation, row)
             self._note({"kind": "read", "n": visit.n, **asked, "fault": visit.fault.kind if visit.fault else None})
 
     def process(self, visit: Visit, query: Mapping[str, str], headers: Mapping[str, str], body: bytes) -> Answer:
         """Carry a call out, or what its fault puts in the place of that; what is committed is committed on return."""
         fault = visit.fault
-        if len(body) > self.world.scenario.body_limit_bytes:
+        if visit.found is None and len(body) > self.world.scenario.body_limit_bytes:
             return error(413)
         if fault is None:
             return self._carried_out(visit, Call(visit.operation, visit.argument, query, headers, body))
         instead = instead_of(fault)
         if instead is not None:
-            return distorted(self._failure(instead, visit.operation), fault, self.clock.now())
+            return distorted(self._failure(instead, visit), fault, self.clock.now())
         if fault.kind == "same_page":
             query = {**query, "pageNumber": "1"}
+            query.pop("after", None)
+            body = _without_cursor(body)
         answer = self._carried_out(visit, Call(visit.operation, visit.argument, query, headers, body))
+        if fault.kind == "error_after":
+            answer = self._failure(fault.status or 500, visit)
+            fault = fault.model_copy(update={"kind": "status"})
         return distorted(answer, fault, self.clock.now())
 
     def postpone(self, visit: Visit, query: Mapping[str, str], headers: Mapping[str, str], body: bytes) -> None:
@@ -143,13 +181,20 @@ class Service:
 
     def _carried_out(self, visit: Visit, call: Call, late_at: float | None = None) -> Answer:
         """The API's answer; what it committed is noted before anybody can learn of it."""
-        before = len(self.world.tasks)
-        answer = self.api.answer(call, self.clock.now() if late_at is None else late_at)
-        if len(self.world.tasks) > before:
-            task = next(reversed(self.world.tasks.values()))
-            made = {"task_id": task.id, "external_id": task.external_id, "late": late_at is not None}
-            self._note({"kind": "committed", "n": visit.n, "monotonic": self.clock.monotonic(), **made})
+        now = self.clock.now() if late_at is None else late_at
+        before = len(self.world.tasks), len(self.world.workitems.workitems)
+        answer = self._of_platform(visit.found, call, now) if visit.found else self.api.answer(call, now)
+        made: list[Task | Workitem] = [*_newest(self.world.tasks, before[0])]
+        made += _newest(self.world.workitems.workitems, before[1])
+        for each in made:
+            external_id = each.external_id if isinstance(each, Task) else each.external_tag
+            told = {"task_id": each.id, "external_id": external_id, "late": late_at is not None}
+            self._note({"kind": "committed", "n": visit.n, "monotonic": self.clock.monotonic(), **told})
         return answer
+
+    def _of_platform(self, found: Found, call: Call, now: float) -> Answer:
+        known = self.api.token_is_valid(call.headers.get("Authorization", ""), now)
+        return self.door.answer(found, call.query, call.headers, call.body, now, known=known)
 
     def answered(self, visit: Visit, at: float, retry_after: str | None, *, sent: bool) -> None:
         """Note how a visit ended; `at` (monotonic seconds) is before the first byte of its answer."""
@@ -173,21 +218,28 @@ class Service:
             "inin-ratelimit-reset": str(math.ceil(standing.reset_s)),
         }
 
-    def _failure(self, status: int, operation: str) -> Answer:
-        if status == 403 and operation in SCOPES:
-            return error(403, message=f"the OAuth client lacks the scope {SCOPES[operation]}")
+    def _failure(self, status: int, visit: Visit) -> Answer:
+        if visit.found is not None:
+            return Refusal(status).answer()
+        if status == 403 and visit.operation in SCOPES:
+            return error(403, message=f"the OAuth client lacks the scope {SCOPES[visit.operation]}")
         return error(status)
 
-    def _too_many(self, standing: Standing) -> Answer:
-        wait_s = max(1, math.ceil(standing.wait_s - 1e-9))
+    def _too_many(self, visit: Visit) -> Answer:
+        assert visit.standing is not None
+        wait_s = max(1, math.ceil(visit.standing.wait_s - 1e-9))
         headers = {
             "seconds": {"Retry-After": str(wait_s)},
             # A date has no fractions: one second more than needed is never too early.
             "date": {"Retry-After": retry_after(f"date+{wait_s + 1}", self.clock.now())},
             "absent": {},
         }[self.world.scenario.limit.retry_after]
+        code = "too.many.requests.retry.after"
+        if visit.found is not None:
+            message = "Rate limit exceeded the maximum. Retry the request in [{seconds}] seconds"
+            return Refusal(429, code, message, {"seconds": wait_s}, headers=headers).answer()
         message = f"Rate limit exceeded. Retry the request in [{wait_s}] seconds"
-        return error(429, "too.many.requests.retry.after", message, headers=headers)
+        return error(429, code, message, headers=headers)
 
     # What can be changed while it runs
 
@@ -200,6 +252,8 @@ class Service:
         scenario = self.world.scenario.changed(changes)
         if scenario.life != self.world.scenario.life:
             self.world.live_as(scenario.life)
+        if scenario.workitems.life != self.world.workitems.life:
+            self.world.workitems.live_as(scenario.workitems.life)
         limit_before, self.world.scenario = self.world.scenario.limit, scenario
         if scenario.limit != limit_before:
             self._set_limit()
@@ -233,14 +287,17 @@ class Service:
         return {
             "world": self.world.id,
             "now": timestamp(self.clock.now()),
-            "tasks": [self._told(task) for task in self.world.tasks.values()],
-            "duplicates": self.world.duplicates(),
+            "tasks": [*map(self._told, self.world.tasks.values()), *self.door.told(self.clock.now())],
+            "duplicates": self.world.duplicates() | self.world.workitems.duplicates(),
             "calls": dict(Counter(visit.operation for visit in self.visits)),
             "answers": dict(Counter(str(visit.status) for visit in self.visits)),
             "faults": dict(Counter(visit.fault.kind for visit in self.visits if visit.fault)),
             "most_in_window": self.busiest.most,
-            "committed": len(self.world.tasks),
+            "committed": self._committed(),
         }
+
+    def _committed(self) -> int:
+        return len(self.world.tasks) + len(self.world.workitems.workitems)
 
     def _told(self, task: Task) -> dict[str, Any]:
         now = self.clock.now()
@@ -260,10 +317,36 @@ def _named(visit: Visit) -> dict[str, Any]:
     return {name: value for name, value in visit.json().items() if name not in ("arrived", "status")}
 
 
-def _external_id(body: bytes) -> str | None:
-    """The external ID that a body asks for, or None where it has none that can be read."""
+def _newest(made: dict[str, Any], before: int) -> list[Any]:
+    """What was added since there were so many, oldest first."""
+    return [made[key] for key in [*islice(reversed(made), len(made) - before)][::-1]] if len(made) > before else []
+
+
+def _asked(operation: str, body: bytes) -> dict[str, Any]:
+    """The external IDs that a body asks for; None stands for one that cannot be read, or for several."""
     try:
-        external_id = json.loads(body)["customAttributes"]["externalId"]
-    except (ValueError, RecursionError, KeyError, TypeError):
-        return None
-    return external_id if isinstance(external_id, str) else None
+        value = json.loads(body)
+    except (ValueError, RecursionError):
+        return {"external_id": None}
+    if operation == "bulk_add_create":
+        entities = value.get("entities") if isinstance(value, dict) else None
+        listed = entities if isinstance(entities, list) else []
+        return {"external_id": None, "external_ids": [_text(each, "externalTag") for each in listed]}
+    if operation == "workitem_create":
+        return {"external_id": _text(value, "externalTag")}
+    return {"external_id": _text(value.get("customAttributes") if isinstance(value, dict) else None, "externalId")}
+
+
+def _text(table: object, key: str) -> str | None:
+    value = table.get(key) if isinstance(table, dict) else None
+    return value if isinstance(value, str) else None
+
+
+def _without_cursor(body: bytes) -> bytes:
+    """A query's body that asks for the first page again."""
+    try:
+        value = json.loads(body)
+    except (ValueError, RecursionError):
+        return body
+    kept = {key: each for key, each in value.items() if key != "after"} if isinstance(value, dict) else value
+    return json.dumps(kept).encode()

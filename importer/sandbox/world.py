@@ -11,6 +11,9 @@ from importer.sandbox import query
 from importer.sandbox.life import Step, history, seeded_id, so_far, timestamp
 from importer.sandbox.queues import Queue, default_queues, made
 from importer.sandbox.scenario import Life, QueueSpec, QueueStatus, Scenario
+from importer.sandbox.workitems.organization import Organization
+from importer.sandbox.workitems.settings import WorkitemSettings
+from importer.sandbox.workitems.world import WorkitemWorld
 
 Record = Mapping[str, Any]
 VERSION = 1
@@ -78,10 +81,33 @@ class World:
         self._by_key: dict[str, str] = {}
         self._histories: dict[str, tuple[Step, ...]] = {}
         self._draws = random.Random(f"{identity.seed}:draws")
+        self.organization = Organization.of(scenario)
+        self.workitems = WorkitemWorld(self, self.organization)
 
     @property
     def id(self) -> str:
         return self.identity.id
+
+    # What the workitems need of it
+
+    @property
+    def workitem_settings(self) -> WorkitemSettings:
+        return self.scenario.workitems
+
+    @property
+    def index_lag_s(self) -> float:
+        return self.scenario.index_lag_s
+
+    @property
+    def seed(self) -> int:
+        return self.identity.seed
+
+    @property
+    def client_id(self) -> str:
+        return self.identity.client_id
+
+    def keep_record(self, record: Record) -> None:
+        self.record(record)
 
     # Queues
 
@@ -119,6 +145,7 @@ class World:
         if old is not None and old.id != queue.id:
             del self.queues[old.id]
         self.queues[queue.id] = queue
+        self.organization.take(queue, old)
 
     # Tasks
 
@@ -230,6 +257,8 @@ class World:
         identity = {"id": self.id, "seed": self.identity.seed, "client_id": self.identity.client_id}
         self.record({"kind": "world", "version": VERSION, **identity})
         self.live_as(self.scenario.life)
+        if self.scenario.workitems.life != WorkitemSettings().life:
+            self.workitems.live_as(self.scenario.workitems.life)
 
     def live_as(self, life: Life) -> None:
         """Record how tasks live from now on; those created before keep their own life."""
@@ -250,5 +279,7 @@ class World:
                 self.queues[record["id"]] = replace(self.queues[record["id"]], status=record["status"])
             case "life":
                 self.scenario = self.scenario.model_copy(update={"life": Life.model_validate(record["life"])})
+            case kind if self.workitems.replay(record):
+                pass
             case kind:
                 raise ValueError(f"unknown kind of record {kind!r}")

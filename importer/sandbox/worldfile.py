@@ -11,6 +11,7 @@ from filelock import FileLock, Timeout
 
 from importer.sandbox.clock import Clock
 from importer.sandbox.scenario import Scenario
+from importer.sandbox.workitems.settings import WorkitemLife
 from importer.sandbox.world import VERSION, Identity, Record, World
 
 
@@ -93,11 +94,14 @@ def restore(file: WorldFile, seed: int | None, scenario: Scenario, clock: Clock)
         world.begin()
         return world
     world = World(_identity(file, first[1], seed), scenario)
+    world.workitems.life = WorkitemLife()  # until a record says otherwise
     for number, record in records:
         _replay(file, number, record, world, clock)
     world.record = file.append
     if world.scenario.life != scenario.life:
         world.live_as(scenario.life)
+    if world.workitems.life != scenario.workitems.life:
+        world.workitems.live_as(scenario.workitems.life)
     return world
 
 

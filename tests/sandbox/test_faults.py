@@ -6,8 +6,9 @@ from typing import Any
 import pytest
 from aiohttp import ClientError, ClientPayloadError, ClientSession, ContentTypeError, ServerDisconnectedError
 
+from importer.sandbox.answers import Answer
 from importer.sandbox.clock import HandClock
-from importer.sandbox.faults import HUGE_BYTES, FaultPlan
+from importer.sandbox.faults import HUGE_BYTES, FaultPlan, distorted
 from importer.sandbox.scenario import FAULT_KINDS, STATUSES, Fault, Limit, Scenario
 from importer.sandbox.server import Sandbox
 from tests.sandbox.conftest import Caller
@@ -268,3 +269,10 @@ async def test_faults_for_each_row_hit_the_call_that_asks_for_it(sandbox: Sandbo
         assert (await caller.create(row))[0] == 201
     committed = 4 if kind.endswith("after") else 2
     assert sandbox.journal()["committed"] == committed
+
+
+@pytest.mark.parametrize("kind", ["truncated", "empty", "no_id", "wrong_type", "duplicate_keys", "huge", "empty_page"])
+def test_faults_leave_an_answer_without_a_body_alone(kind: str) -> None:
+    """Where there is no body, there is nothing in it to spoil."""
+    answer = Answer(204, b"", {})
+    assert distorted(answer, Fault(operation="any", kind=kind), 0.0) == answer
