@@ -11,11 +11,13 @@ import openpyxl
 import pytest
 
 from importer.core.errors import FileRefused
+from importer.core.limits import Limits
+from importer.core.mapping import fit
 from importer.core.plan import Environment, PlanRow, Preview
 from importer.core.report import in_words
 from importer.flow.check import Checked, check
 from importer.flow.preview import Origin, Previewing
-from importer.flow.read import Choices
+from importer.flow.read import Choices, read_table
 from importer.ledgers.plans import PlanFolder
 from importer.ledgers.sqlite import SqliteLedger
 from importer.ports import ReadOptions
@@ -23,7 +25,7 @@ from importer.samples import make_file, make_samples
 from importer.samples.__main__ import main
 from importer.settings import load
 from importer.sources.reader import fingerprint, open_source
-from importer.targets.limits import TASKS
+from importer.targets.limits import LIMITS, TASKS, WORKITEMS
 
 SAMPLES = Path(__file__).parents[1] / "samples"
 HELPDESK = Path(__file__).parents[2] / "shared" / "real" / "helpdesk_customer_tickets.csv"
@@ -53,13 +55,33 @@ EXPECTED = {  # counts of check; codes of findings on rows; codes of findings on
         {"D401": 7, "V206": 1, "V304": 1, "V330": 1},
         {"H304"},
     ),
+    "workitems-mixed.xlsx": (
+        {"ready": 45, "invalid": 12, "duplicate": 3},
+        {
+            "V221": 1,
+            "V222": 1,
+            "V231": 1,
+            "V361": 1,
+            "V362": 1,
+            "V363": 1,
+            "V365": 1,
+            "V241": 1,
+            "V251": 1,
+            "V304": 1,
+            "V303": 1,
+            "V312": 1,
+            "V367": 2,
+            "D401": 3,
+        },
+        {"H304"},
+    ),
 }
 
 
-def checked(path: Path, choices: Choices | None = None) -> Checked:
-    """What `importer check` finds."""
+def checked(path: Path, choices: Choices | None = None, limits: Limits | None = None) -> Checked:
+    """What `importer check` finds; a sample's name begins with that of its target."""
     with open_source(path, ReadOptions()) as reading:
-        return check(reading, choices or Choices(), TASKS)
+        return check(reading, choices or Choices(), limits or LIMITS.get(path.name.partition("-")[0], TASKS))
 
 
 def without_zeros(counts: dict[str, int]) -> dict[str, int]:
@@ -278,6 +300,41 @@ def test_samples_helpdesk_names_the_blank_subjects() -> None:
     """The two tickets without a subject are told by the lines that a spreadsheet shows."""
     examples = checked(HELPDESK, helpdesk_choices()).examples
     assert [(each.code, each.line) for each in examples] == [("V311", 8), ("V311", 32)]
+
+
+def workitems_choices() -> Choices:
+    """The mapping of the real file to workitems."""
+    return Choices(
+        mapping=load(
+            {"map": str(SAMPLES / "helpdesk-workitems.toml"), "target": "workitems"}, folder=SAMPLES / "none"
+        ).mapping
+    )
+
+
+def test_samples_helpdesk_workitems_mapping_fits_its_target() -> None:
+    """The mapping names fields of workitems alone, and every ticket becomes a case."""
+    mapping = workitems_choices().mapping
+    fit(mapping, "workitems", LIMITS, "helpdesk-workitems.toml")
+    assert mapping.constants == {"worktype": "Case"}
+
+
+@pytest.mark.skipif(not HELPDESK.is_file(), reason="the real helpdesk file is not beside this checkout")
+def test_samples_helpdesk_workitems_are_all_ready() -> None:
+    """As workitems all 600 real tickets are ready: one without a subject has a name, and needs no description."""
+    found = checked(HELPDESK, workitems_choices(), WORKITEMS)
+    assert without_zeros(found.counts) == {"ready": 600}
+
+
+@pytest.mark.skipif(not HELPDESK.is_file(), reason="the real helpdesk file is not beside this checkout")
+def test_samples_helpdesk_workitems_speak_languages_of_routing() -> None:
+    """The export's language codes become names of routing languages; one that has none is left out."""
+    languages = set()
+    with open_source(HELPDESK, ReadOptions()) as reading:
+        table = read_table(reading, workitems_choices(), WORKITEMS)
+        for judged in table.judged():
+            assert judged.request is not None
+            languages.add(judged.request.get("language"))
+    assert languages == {"German", "English", "Spanish", "French", None}
 
 
 # Large files

@@ -2,10 +2,11 @@
 
 import unicodedata
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 from importer.core.findings import Finding, finding, listed
+from importer.core.limits import Limits
 from importer.core.mapping import RESERVED, Mapping, Template
 from importer.core.names import nearest
 from importer.core.rows import Row, column_letter
@@ -16,20 +17,23 @@ HEADER_SEARCHED = 50
 
 @dataclass(frozen=True, slots=True)
 class Column:
-    """One field of a task request, as people name it. The first alias of a language is its usual name."""
+    """One field of a task request, as people name it. The first alias of a language is its usual name.
+
+    `columns_of` says for a target which ones it takes, and fills its limits into `help`.
+    """
 
     field: str
     name: str
-    required: bool
     example: str
     help: str
     aliases: tuple[str, ...]  # English, German, French, Spanish
+    required: bool = False
 
 
 COLUMNS: tuple[Column, ...] = (
     Column(
-        "external_id", "External ID", True, "EXT-0001",
-        "Your own number of the request, at most 100 characters. It keeps one request from becoming two tasks.",
+        "external_id", "External ID", "EXT-0001",
+        "Your own number of the request, at most {external_id} characters. It keeps one request from becoming two tasks.",
         (
             "external id", "externalid", "ext id", "external reference", "external ref", "external key", "request id",
             "externe id", "externe nummer", "externe kennung", "vorgangsnummer", "externe referenz",
@@ -38,7 +42,32 @@ COLUMNS: tuple[Column, ...] = (
         ),
     ),
     Column(
-        "queue", "Queue", True, "Billing",
+        "name", "Name", "Invoice discrepancy 4711",
+        "The workitem's title, {name_low} to {name} characters.",
+        (
+            "name", "workitem name", "item name", "title", "subject", "titel", "betreff", "vorgangsname",
+            "nom", "titre", "objet", "sujet", "nombre", "título", "asunto",
+        ),
+    ),
+    Column(
+        "worktype", "Worktype", "Case",
+        "The worktype's name or ID. Names are compared without regard to case.",
+        (
+            "worktype", "work type", "worktype name", "worktype id", "workitem type",
+            "arbeitstyp", "vorgangstyp", "arbeitsart",
+            "type de travail", "type d'élément de travail", "tipo de trabajo", "tipo de elemento de trabajo",
+        ),
+    ),
+    Column(
+        "workbin", "Workbin", "Back office",
+        "The workbin's name or ID; blank means the worktype's own.",
+        (
+            "workbin", "work bin", "workbin name", "workbin id", "arbeitskorb", "vorgangskorb", "arbeitsablage",
+            "corbeille", "corbeille de travail", "bandeja", "bandeja de trabajo",
+        ),
+    ),
+    Column(
+        "queue", "Queue", "Billing",
         "The queue's name or ID. Names are compared without regard to case.",
         (
             "queue", "queue name", "queue id", "queueid", "target queue",
@@ -48,27 +77,105 @@ COLUMNS: tuple[Column, ...] = (
         ),
     ),
     Column(
-        "priority", "Priority", False, "50",
-        "A whole number from 0 to 99; blank means 50.",
+        "priority", "Priority", "50",
+        "A whole number from {priority_low} to {priority_high}; blank means {priority_blank}.",
         ("priority", "prio", "priorität", "prioritaet", "dringlichkeit", "priorité", "prioridad"),
     ),
     Column(
-        "type", "Type", False, "email",
-        "call, callback, chat, email, message or workitem; blank means email.",
+        "type", "Type", "email",
+        "{types}; blank means {type_default}.",
         (
             "type", "task type", "media type", "mediatype", "channel", "typ", "art", "aufgabentyp", "kanal",
             "type de tâche", "canal", "tipo", "tipo de tarea",
         ),
     ),
     Column(
-        "description", "Description", True, "Customer invoice discrepancy",
-        "What the task is about, at most 255 characters.",
+        "description", "Description", "Customer invoice discrepancy",
+        "What the task is about, at most {description} characters.",
         (
             "description", "task description", "summary", "beschreibung", "aufgabenbeschreibung", "bezeichnung",
             "description de la tâche", "libellé", "descripción", "descripción de la tarea", "resumen",
         ),
     ),
+    Column(
+        "assignee", "Assignee", "someone@example.com",
+        "Who is to do it: an e-mail address or a user's ID; blank means nobody yet.",
+        (
+            "assignee", "assigned to", "agent", "assignee email", "assignee id",
+            "bearbeiter", "zugewiesen an", "zuständig", "assigné à", "responsable", "asignado a", "encargado",
+        ),
+    ),
+    Column(
+        "skills", "Skills", "Invoices; French",
+        "Names of skills that are needed, between ; or , or line breaks, at most {skills}.",
+        (
+            "skills", "skill", "required skills", "fähigkeiten", "faehigkeiten", "kenntnisse",
+            "compétences", "habilidades", "competencias",
+        ),
+    ),
+    Column(
+        "language", "Language", "English",
+        "The language's name in routing; blank means the worktype's own.",
+        ("language", "routing language", "sprache", "langue", "idioma", "lengua"),
+    ),
+    Column(
+        "wrapup_code", "Wrap-up code", "Resolved",
+        "The wrap-up code's name or ID; it must belong to the queue.",
+        (
+            "wrap-up code", "wrapup", "wrapup code name", "wrap-up code id", "nachbearbeitungscode", "abschlusscode",
+            "code de récapitulation", "code de clôture", "código de conclusión", "código de cierre",
+        ),
+    ),
+    Column(
+        "external_contact", "External contact", "3f2504e0-4f89-41d3-9a0c-0305e82c3301",
+        "The ID of the external contact whom it is about.",
+        (
+            "external contact", "external contact id", "contact id", "externer kontakt", "kontakt id",
+            "contact externe", "id du contact", "contacto externo", "id de contacto",
+        ),
+    ),
+    Column(
+        "due", "Due", "2026-12-18 17:00",
+        "When it is due, at most 365 days ahead: 2026-12-18 or 18.12.2026, with a time if you like. A date alone means the end of that day; times are {time_zone}.",
+        (
+            "due", "due date", "due at", "date due", "deadline", "fällig", "fällig am", "fälligkeit", "frist",
+            "échéance", "date d'échéance", "vencimiento", "fecha de vencimiento", "fecha límite",
+        ),
+    ),
+    Column(
+        "expires", "Expires", "2026-12-31",
+        "When it expires, at least an hour and at most 365 days ahead; written like Due.",
+        (
+            "expires", "expiry", "expires at", "expiry date", "expiration date", "date expires",
+            "läuft ab", "läuft ab am", "ablaufdatum", "gültig bis",
+            "expire le", "date d'expiration", "caduca", "caducidad", "fecha de caducidad",
+        ),
+    ),
+    Column(
+        "duration", "Duration", "1h 30m",
+        "The estimated effort, such as 90 min, 1h 30m, 2 d, or 1:30 for hours and minutes; a number alone means seconds. At most {days} days.",
+        (
+            "duration", "duration seconds", "estimated duration", "estimated effort", "effort",
+            "dauer", "dauer sekunden", "aufwand", "durée", "durée estimée", "duración", "duración estimada",
+        ),
+    ),
 )  # fmt: skip
+"""All columns that any target takes; a heading counts for a target only where the target takes its field."""
+
+
+def columns_of(limits: Limits) -> tuple[Column, ...]:
+    """The columns that a target takes, in the order of its template, their help with its limits filled in."""
+    facts = {name: f"{value:,}" if isinstance(value, int) else value for name, value in limits.record().items()}
+    facts["priority_blank"] = facts["priority_default"] if limits.priority_default is not None else "the worktype's own"
+    facts["types"] = (
+        " or ".join(part for part in (", ".join(limits.types[:-1]), limits.types[-1]) if part) if limits.types else ""
+    )
+    facts["days"] = limits.duration // 86_400
+    return tuple(
+        replace(COLUMN_OF[field], required=field in limits.required, help=COLUMN_OF[field].help.format_map(facts))
+        for field in limits.fields
+    )
+
 
 ATTRIBUTE_PREFIXES = ("attribute:", "attribut:", "atributo:")
 """A heading such as `Attribute: language` becomes a custom attribute without a mapping."""
@@ -101,13 +208,14 @@ class Header:
     matched: dict[str, str]  # field -> the heading or template taken for it, as the preview shows it
 
 
-def find_header(rows: Sequence[Row], mapping: Mapping) -> int | None:
+def find_header(rows: Sequence[Row], mapping: Mapping, limits: Limits) -> int | None:
     """The index of the header row among `rows`, or None where there are no rows.
 
     The row with the most known headings wins, the first of equals. Where none is known, it is the first row with at
     least two texts: the message about missing columns then names headings that people recognise.
     """
-    known = (set(FIELDS_BY_ALIAS) | {normal(heading) for heading in mapping.headings()}) - {""}
+    aliases = {alias for alias, field in FIELDS_BY_ALIAS.items() if field in limits.fields}
+    known = (aliases | {normal(heading) for heading in mapping.headings()}) - {""}
     scores = [sum(normal(cell) in known for cell in row.cells if cell) for row in rows]
     best = max(scores, default=0)
     if best:
@@ -116,16 +224,18 @@ def find_header(rows: Sequence[Row], mapping: Mapping) -> int | None:
     return next(wide, 0 if rows else None)
 
 
-def chosen_header(rows: Sequence[Row], mapping: Mapping, header_row: int | None) -> int | None:
+def chosen_header(rows: Sequence[Row], mapping: Mapping, limits: Limits, header_row: int | None) -> int | None:
     """The index of the header row: the one at line `header_row` where that is given, else the one that is found."""
     if header_row is None:
-        return find_header(rows, mapping)
+        return find_header(rows, mapping, limits)
     return next((index for index, row in enumerate(rows) if row.line == header_row), None)
 
 
-def match_headings(row: Row, mapping: Mapping, *, sheet: str | None = None, suggest: bool = True) -> Header:
-    """The header row's fields, with suggestions for what is not found unless `suggest` is false. What is missing or stands twice is a finding of severity error; nothing is guessed."""
-    matching = _Matching(tuple(cell.strip() for cell in row.cells), mapping, row.line, sheet, suggest=suggest)
+def match_headings(
+    row: Row, mapping: Mapping, limits: Limits, *, sheet: str | None = None, suggest: bool = True
+) -> Header:
+    """The header row's fields that the target takes, with suggestions for what is not found unless `suggest` is false. What is missing or stands twice is a finding of severity error; nothing is guessed."""
+    matching = _Matching(tuple(cell.strip() for cell in row.cells), mapping, limits, row.line, sheet, suggest=suggest)
     return matching.header()
 
 
@@ -133,9 +243,19 @@ class _Matching:
     """The state of one match: `_findings`, `_used` and `_missing` grow while fields are matched."""
 
     def __init__(
-        self, headings: tuple[str, ...], mapping: Mapping, line: int, sheet: str | None, *, suggest: bool
+        self,
+        headings: tuple[str, ...],
+        mapping: Mapping,
+        limits: Limits,
+        line: int,
+        sheet: str | None,
+        *,
+        suggest: bool,
     ) -> None:
         self._suggest = suggest
+        self._columns = [COLUMN_OF[field] for field in limits.fields]
+        self._required = limits.required
+        self._known = _attribute_names(limits)
         self._headings = headings
         self._mapping = mapping
         self._line = line
@@ -148,9 +268,12 @@ class _Matching:
     def header(self) -> Header:
         matched = {field: template.text for field, template in self._mapping.columns.items()}
         fields = {field: self._resolve(template) for field, template in self._mapping.columns.items()}
-        attributes = {name: self._resolve(template) for name, template in self._mapping.attributes.items()}
+        attributes = {
+            self._known.get(normal(name), name): self._resolve(template)
+            for name, template in self._mapping.attributes.items()
+        }
         constants = dict(self._mapping.constants)
-        for column in COLUMNS:
+        for column in self._columns:
             if column.field in fields or column.field in constants:
                 continue
             index = self._exact(column)
@@ -158,6 +281,7 @@ class _Matching:
                 fields[column.field] = Template.of_column(self._headings[index], index)
                 matched[column.field] = self._headings[index]
         attributes |= self._prefixed(attributes)
+        attributes |= self._named(attributes)
         self._tell_unused()
         return Header(
             line=self._line,
@@ -198,6 +322,8 @@ class _Matching:
     def _exact(self, column: Column) -> int | None:
         places = [i for i, found in enumerate(self._headings) if FIELDS_BY_ALIAS.get(normal(found)) == column.field]
         free = [index for index in places if index not in self._used]
+        if len(free) > 1:  # a custom field may be called Subject: it leaves the field to a column that only it has
+            free = [index for index in free if normal(self._headings[index]) not in self._known] or free
         if len(free) == 1:
             self._used.add(free[0])
             return free[0]
@@ -207,7 +333,7 @@ class _Matching:
             self._tell("H302", field=column.name, headings=names)
         else:
             self._missing.add(column.field)
-        if not places and column.required:
+        if not places and column.field in self._required:
             self._tell("H301", field=column.name, name=column.name, headings=self._found())
         return None
 
@@ -216,10 +342,29 @@ class _Matching:
         for index, heading in enumerate(self._headings):
             prefix = next((p for p in ATTRIBUTE_PREFIXES if heading.casefold().startswith(p)), None)
             name = heading[len(prefix) :].strip() if prefix else ""
+            name = self._known.get(normal(name), name)
             if name and name not in RESERVED and name not in taken and name not in found:
                 found[name] = Template.of_column(heading, index)
                 self._used.add(index)
         return found
+
+    def _named(self, taken: dict[str, Template | None]) -> dict[str, Template | None]:
+        """Columns that go by an attribute's own heading or name; two of them for one attribute are told."""
+        places: dict[str, list[int]] = {}
+        for index, heading in enumerate(self._headings):
+            name = self._known.get(normal(heading))
+            if name is not None and name not in taken and index not in self._used:
+                places.setdefault(name, []).append(index)
+        for name, found in places.items():
+            self._used.update(found)
+            if len(found) > 1:
+                names = listed(f"{self._headings[index]} ({column_letter(index)})" for index in found)
+                self._tell("H302", field=name, headings=names)
+        return {
+            name: Template.of_column(self._headings[found[0]], found[0])
+            for name, found in places.items()
+            if len(found) == 1
+        }
 
     def _unused(self) -> list[int]:
         return [
@@ -231,7 +376,7 @@ class _Matching:
     def _tell_unused(self) -> None:
         unused = self._unused()
         for index in unused if self._missing and self._suggest else ():
-            near = nearest(self._headings[index], [alias for column in COLUMNS for alias in column.aliases])
+            near = nearest(self._headings[index], [alias for column in self._columns for alias in column.aliases])
             field = FIELDS_BY_ALIAS[normal(near[0])] if near else ""
             if field in self._missing:
                 self._tell("H303", self._headings[index], index, name=COLUMN_OF[field].name)
@@ -249,3 +394,13 @@ class _Matching:
         self._findings.append(
             finding(code, sheet=self._sheet, line=self._line, column=column, heading=heading, **facts)
         )
+
+
+def _attribute_names(limits: Limits) -> dict[str, str]:
+    """Attributes' names by what a heading of theirs is compared by. A heading that two of them share is nobody's."""
+    names = {normal(name): name for _, name in limits.attributes}
+    headings: dict[str, set[str]] = {}
+    for heading, name in limits.attributes:
+        headings.setdefault(normal(heading), set()).add(name)
+    shared = {heading: next(iter(found)) for heading, found in headings.items() if len(found) == 1}
+    return {heading: name for heading, name in (shared | names).items() if heading}

@@ -1,14 +1,21 @@
 """Mapping: how a spreadsheet that was not made for us becomes task requests. Reads no file; templates are our own, never str.format."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Mapping as Table
 from dataclasses import dataclass, field
 from typing import Any, Literal
 
 from importer.core.errors import SettingsError
+from importer.core.limits import Limits
 from importer.core.names import did_you_mean
 
-FIELDS = ("external_id", "queue", "priority", "type", "description")
-SHORTENED = ("description",)
+FIELDS = (
+    "external_id", "queue", "priority", "type", "description",
+    "name", "worktype", "workbin", "assignee", "skills", "language", "wrapup_code", "external_contact", "due", "expires",
+    "duration",
+)  # fmt: skip
+"""The fields of all targets; `fit` tells the ones that a target does not take."""
+SHORTENED = ("description", "name")
 """Fields that [overflow] may shorten: an ID, a queue or a number never may."""
 RESERVED = frozenset({"externalId", "createdAt", "importRun", "source"})
 """Attributes that the importer sets itself."""
@@ -137,6 +144,23 @@ def read_mapping(record: dict[str, Any], where: str) -> Mapping:
         if name in RESERVED:
             raise SettingsError(f"{where}: [attributes] {name} is set by the importer itself.", "Use another name.")
     return Mapping(columns, _values(record, where), constants, attributes, _overflow(record, where))
+
+
+def fit(mapping: Mapping, target: str, known: Table[str, Limits], where: str) -> None:
+    """Raises SettingsError where the mapping names a field that `target` does not take; `known`: limits by target."""
+    taken = known[target].fields
+    sections: dict[str, Iterable[str]] = {
+        "columns": mapping.columns, "values": mapping.values, "constants": mapping.constants, "overflow": mapping.overflow,
+    }  # fmt: skip
+    for section, names in sections.items():
+        for name in names:
+            if name not in taken:
+                takers = " and ".join(other for other, limits in known.items() if name in limits.fields)
+                key = f"[{section}.{name}]" if section == "values" else f"[{section}] {name}"
+                raise SettingsError(
+                    f"{where}: {key} is a field of the target {takers}, not of {target}.",
+                    f"Remove it, or choose --target {takers}. {target} takes: {', '.join(taken)}.",
+                )
 
 
 def _values(record: dict[str, Any], where: str) -> dict[str, dict[str, str]]:

@@ -24,7 +24,7 @@ class ScreenTask:
 
     mapping: dict[str, Any]  # Mapping.record()
     header_row: int | None
-    limits: dict[str, Any]  # the fields of Limits
+    limits: dict[str, Any]  # Limits.record()
 
 
 def screened(rows: Iterator[Row], task: ScreenTask) -> Iterator[tuple[list[Row], list[str]]]:
@@ -35,10 +35,10 @@ def screened(rows: Iterator[Row], task: ScreenTask) -> Iterator[tuple[list[Row],
     mapping = read_mapping(task.mapping, "the mapping")
     above = list(islice(rows, HEADER_SEARCHED))
     yield above, [""] * len(above)
-    index = chosen_header(above, mapping, task.header_row)
-    header = match_headings(above[index], mapping, suggest=False) if index is not None else None
+    limits = Limits.of(task.limits)
+    index = chosen_header(above, mapping, limits, task.header_row)
+    header = match_headings(above[index], mapping, limits, suggest=False) if index is not None else None
     usable = header is not None and not any(each.severity is Severity.ERROR for each in header.findings)
-    limits = Limits(**{**task.limits, "types": tuple(task.limits["types"])})
     screen = Screen(header, mapping, limits) if header is not None and usable else None
     while batch := list(islice(rows, BATCH)):
         yield batch, screen(batch) if screen is not None else [""] * len(batch)
@@ -57,9 +57,11 @@ class Screen:
         checks = self._checks()
         computed = mapping.values or mapping.overflow or header.attributes or header.constants
         columns = {field: template.column for field, template in header.fields.items()}
-        self._usable = not computed and None not in columns.values() and {"external_id", "queue"} <= set(columns)
+        plain = not computed and None not in columns.values() and {"external_id", "queue"} <= set(columns)
+        # Where the target takes a field that has no check here, only shape can tell.
+        self._usable = plain and set(limits.fields) <= set(checks)
         self._pick = itemgetter(*(column for column in columns.values() if column is not None))
-        self._chosen = [checks[field] for field in columns]
+        self._chosen = [checks[field] for field in columns if field in checks]
         self._id = list(columns).index("external_id") if self._usable else 0
 
     def __call__(self, rows: Sequence[Row]) -> list[str]:
@@ -81,7 +83,8 @@ class Screen:
     def _checks(self) -> dict[str, Check]:
         limits = self._limits
         kinds = frozenset({*limits.types, ""})
-        numbers = frozenset({*map(str, range(limits.priority_low, limits.priority_high + 1)), ""})
+        lowest, highest = max(limits.priority_low, -999), min(limits.priority_high, 999)
+        numbers = frozenset({*map(str, range(lowest, highest + 1)), ""})
         queues = _Remembered(limits.queue)
 
         def identifiers(texts: Sequence[str]) -> list[bool]:

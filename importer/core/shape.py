@@ -7,16 +7,22 @@ from typing import Any, NamedTuple
 from pydantic import ValidationError
 
 from importer.core.columns import COLUMN_OF, Header
-from importer.core.findings import Finding, Severity, finding, shorten
+from importer.core.findings import CATALOGUE, Finding, Severity, finding, shorten
 from importer.core.limits import Limits
 from importer.core.mapping import Mapping
+from importer.core.moments import is_bare
 from importer.core.names import did_you_mean
 from importer.core.rows import Row
-from importer.core.task import TaskRequest, validator, whole_number
+from importer.core.task import TaskRequest, skill_names, validator, whole_number
 from importer.core.unseen import CONTROL, unseen
 
 E_NOTATION = re.compile(r"[+-]?[0-9](?:[.,][0-9]+)?[eE]\+[0-9]{2,3}")
 """How Excel writes a long number in a narrow column: `1.23457E+14`."""
+
+
+BLANK = {"external_id": "V201", "queue": "V211", "name": "V221", "worktype": "V231"}
+TOO_LONG = {"external_id": "V202", "queue": "V212", "name": "V222"}
+REFERENCES = frozenset({"worktype", "workbin", "skills", "language", "wrapup_code", "assignee", "external_contact"})
 
 
 class Shaped(NamedTuple):
@@ -43,9 +49,11 @@ class Shaper:
         self._attributes = list(header.attributes.items())
         self._meanings = [(field, mapping.values[field]) for field in mapping.values]
         self._shortened = [field for field, mode in mapping.overflow.items() if mode == "shorten"]
-        self._defaults: dict[str, Any] = {"priority": limits.priority_default, "type": limits.type_default}
+        self._defaults: dict[str, Any] = _defaults(limits)
         self._defaults |= {field: text for field, text in header.constants.items() if text}
-        self._numbers = {str(n): n for n in range(limits.priority_low, min(limits.priority_high, 999) + 1)}
+        lowest, highest = max(limits.priority_low, -999), min(limits.priority_high, 999)
+        self._numbers = {str(n): n for n in range(lowest, highest + 1)}
+        self._kinds = frozenset(limits.types) if "type" in limits.fields else frozenset({None})
         self._derives = bool(self._filled or self._meanings or self._attributes or self._shortened)
         if "priority" in mapping.values:
             self._numbers = {}  # what a cell says may mean another number
@@ -68,14 +76,14 @@ class Shaper:
                     findings.append(self._at(row, "V330", column))
                 if bare:
                     values[field] = bare
-        priority = values["priority"]
+        priority = values.get("priority")
         if priority in self._numbers:
             values["priority"] = self._numbers[priority]
         if width != self._width:
             self._ragged(row, findings)
         if row.marks:
             self._marked(row, findings)
-        if self._derives or values["priority"].__class__ is str or values["type"] not in self._limits.types:
+        if self._derives or values.get("priority").__class__ is str or values.get("type") not in self._kinds:
             self._derive(row, values, findings)
         try:
             request = self._validate(values)
@@ -92,6 +100,8 @@ class Shaper:
             findings.append(self._of_field(row, "V341", "description", description, characters=found))
         if "+" in external_id:
             self._damaged(row, findings)
+        if "duration" in values and is_bare(values["duration"]):
+            self._bare_duration(row, values["duration"], findings)
         if findings and any(each.severity is Severity.ERROR for each in findings):
             request = None
         return Shaped(row, external_id, request, tuple(findings))
@@ -104,15 +114,18 @@ class Shaper:
                 values[field] = text.strip()
         for field, meanings in self._meanings:
             if field in values and self._said(row, field):
-                meaning = meanings.get(str(values[field]).casefold(), values[field])
-                values[field] = meaning or self._defaults.get(field, "")
+                meaning = meanings.get(str(values[field]).casefold(), values[field]) or self._defaults.get(field)
+                if meaning:
+                    values[field] = meaning
+                else:
+                    del values[field]
         for name, template in self._attributes:
             text = template.fill(row.cells, all_needed=False).strip()
             if text:
                 values["attributes"][name] = text
-        if isinstance(values["priority"], str):
+        if isinstance(values.get("priority"), str):
             values["priority"] = whole_number(values["priority"])
-        if values["type"] not in self._limits.types:
+        if values.get("type") not in self._kinds:
             values["type"] = values["type"].casefold()
         for field in self._shortened:
             limit: int = getattr(self._limits, field)
@@ -165,7 +178,7 @@ class Shaper:
             field = str(problem["loc"][0])
             name = str(problem["loc"][1]) if len(problem["loc"]) > 1 else field
             found.append(self._explain(row, values, field, name, problem["type"]))
-        return found
+        return list(dict.fromkeys(found))  # of several names in a cell each may be wrong in the same way
 
     def _explain(self, row: Row, values: dict[str, Any], field: str, name: str, kind: str) -> Finding:
         limits = self._limits
@@ -176,17 +189,35 @@ class Shaper:
             return self._of_field(row, "V340", name, text, name=name, length=len(text), limit=limits.attribute)
         if field == "priority":
             code = "V304" if kind in ("greater_than_equal", "less_than_equal") else "V303"
-            bounds = {"low": limits.priority_low, "high": limits.priority_high, "default": limits.priority_default}
+            default = "the worktype's own" if limits.priority_default is None else limits.priority_default
+            bounds = {"low": f"{limits.priority_low:,}", "high": f"{limits.priority_high:,}", "default": default}
             return self._of_field(row, code, field, str(text), **bounds)
         if field == "type":
-            facts = {"types": ", ".join(limits.types), "default": limits.type_default}
+            facts: dict[str, Any] = {"types": ", ".join(limits.types), "default": limits.type_default}
             return self._of_field(row, "V305", field, text, suggestion=did_you_mean(text, limits.types), **facts)
         if not text:
-            return self._of_field(row, {"external_id": "V201", "queue": "V211"}.get(field, "V311"), field, "")
+            return self._of_field(row, BLANK.get(field, "V311"), field, "")
+        named = COLUMN_OF[field].name
+        if kind in CATALOGUE:
+            facts = {"name": named, "time_zone": limits.time_zone}
+            return self._of_field(row, kind, field, text, **facts)
+        if field == "skills" and kind == "too_long":
+            return self._of_field(row, "V251", field, text, count=len(skill_names(text)), limit=limits.skills)
+        if field == "duration":
+            return self._of_field(row, "V366", field, text, days=limits.duration // 86_400)
         if kind in ("string_pattern_mismatch", "string_unicode"):
-            return self._of_field(row, "V203", field, text, name=COLUMN_OF[field].name, characters=unseen(text))
-        code = {"external_id": "V202", "queue": "V212"}.get(field, "V312")
-        return self._of_field(row, code, field, text, length=len(text), limit=getattr(limits, field))
+            return self._of_field(row, "V203", field, text, name=named, characters=unseen(text))
+        if field in REFERENCES:
+            longest = max(map(len, skill_names(text))) if field == "skills" else len(text)
+            return self._of_field(row, "V232", field, text, name=named, length=longest, limit=limits.reference)
+        facts = {"length": len(text), "limit": getattr(limits, field), "low": limits.name_low}
+        return self._of_field(row, TOO_LONG.get(field, "V312"), field, text, **facts)
+
+    def _bare_duration(self, row: Row, text: str, findings: list[Finding]) -> None:
+        """A number without a unit is read as seconds, which is told: who wrote it may have meant minutes."""
+        template = self._header.fields.get("duration")
+        if template is not None:
+            findings.append(self._of_field(row, "V367", "duration", text))
 
     def _of_field(self, row: Row, code: str, field: str, value: str, **facts: Any) -> Finding:
         """A finding at the cell that feeds the field, or at the first of several."""
@@ -219,3 +250,11 @@ class Shaper:
 def blank(cells: Sequence[str]) -> bool:
     """Whether a row has nothing but white space."""
     return not any(cell.strip() for cell in cells)
+
+
+def _defaults(limits: Limits) -> dict[str, Any]:
+    """What a blank cell means: a value of the target's, or for an optional queue or description an empty text."""
+    texts: dict[str, Any] = {field: "" for field in ("queue", "description") if field not in limits.required}
+    if limits.priority_default is not None:
+        texts |= {"priority": limits.priority_default}
+    return texts | ({"type": limits.type_default} if "type" in limits.fields else {})

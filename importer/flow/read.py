@@ -46,8 +46,8 @@ class Table:
 
 def read_table(reading: Reading, choices: Choices, limits: Limits) -> Table:
     """Raises FileRefused where there is no header, a required column is missing, or nothing is below the header."""
-    head, rows = _header_and_rows(reading, choices)
-    header = match_headings(head, choices.mapping, sheet=reading.sheet.name)
+    head, rows = _header_and_rows(reading, choices, limits)
+    header = match_headings(head, choices.mapping, limits, sheet=reading.sheet.name)
     errors = [each for each in header.findings if each.severity is Severity.ERROR]
     if errors:
         raise FileRefused(errors[0], [each for each in header.findings if each is not errors[0]])
@@ -58,19 +58,19 @@ def read_table(reading: Reading, choices: Choices, limits: Limits) -> Table:
     return Table(reading, header, shaper, chain((first,), rows), choices)
 
 
-def _header_and_rows(reading: Reading, choices: Choices) -> tuple[Row, Iterator[Row]]:
+def _header_and_rows(reading: Reading, choices: Choices, limits: Limits) -> tuple[Row, Iterator[Row]]:
     above = list(islice(reading.rows, HEADER_SEARCHED))
     if not above:
         raise FileRefused(finding("F103", sheet=reading.sheet.name), reading.findings)
-    index = _chosen(above, choices)
+    index = _chosen(above, choices, limits)
     head = above[index]
     if head.line > 1 and choices.header_row is None:
         reading.findings.append(_header_below(reading, head))
     return head, chain(above[index + 1 :], reading.rows)
 
 
-def _chosen(above: list[Row], choices: Choices) -> int:
-    index = chosen_header(above, choices.mapping, choices.header_row)
+def _chosen(above: list[Row], choices: Choices, limits: Limits) -> int:
+    index = chosen_header(above, choices.mapping, limits, choices.header_row)
     if index is None:
         raise UsageError(
             f"Line {choices.header_row} (--header-row) is blank or not among the first lines of the file.",

@@ -8,6 +8,7 @@ from typing import Any
 from importer.samples.files import DATE_FORMAT, Cell, fill, widths, workbook, write_csv
 from importer.samples.mixed import make_mixed
 from importer.samples.tasks import FIRST_DUE, HEADINGS, Maker
+from importer.samples.workitems import make_workitems
 
 Rows = list[Sequence[Cell]]
 
@@ -24,6 +25,7 @@ def make_samples(folder: Path, seed: int = 1) -> list[Path]:
         _formulas(folder / "tasks-formulas.xlsx", seed),
         write_csv(folder / "tasks-injection.csv", INJECTION),
         _duplicates(folder / "tasks-duplicates.xlsx", seed),
+        make_workitems(folder / "workitems-mixed.xlsx", seed),
         _empty(folder / "empty.csv"),
     ]
 

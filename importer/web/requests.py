@@ -3,7 +3,7 @@
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from importer.core.columns import ATTRIBUTE_PREFIXES, COLUMNS, Header, match_headings
+from importer.core.columns import ATTRIBUTE_PREFIXES, Header, columns_of, match_headings
 from importer.core.findings import Severity
 from importer.core.limits import Limits
 from importer.core.mapping import Mapping as ColumnMapping
@@ -18,9 +18,8 @@ WIRE: dict[str, str] = {"externalId": "external_id", "queueId": "queue"}
 """The founding document's spellings."""
 REPEATS = frozenset({"D401", "D402", "D403"})
 RESERVED = frozenset({"externalId", "source", "createdAt", "importRun"})
-KNOWN = frozenset(
-    {*(column.field for column in COLUMNS), *WIRE, "attributes", "state", "routingData", "customAttributes"}
-)
+KNOWN = frozenset({*WIRE, "attributes", "state", "routingData", "customAttributes"})
+"""What a request may have besides the target's fields."""
 
 
 class MalformedRequest(ValueError):
@@ -32,18 +31,18 @@ async def judged(bodies: Sequence[Any], lookups: Lookups, limits: Limits) -> lis
     seen = Seen()
     rows: list[tuple[Judged, Shaper]] = []
     for number, body in enumerate(bodies, 1):
-        fields, attributes = _read(body, number)
+        fields, attributes = _read(body, limits, number)
         shaper, row = _as_row(fields, attributes, limits, number)
         rows.append((judge_shape(shaper(row), seen, shaper), shaper))
     facts = await lookups.facts([shaped for shaped, _ in rows])
     return [_answer(lookups.judged(shaped, facts, shaper)) for shaped, shaper in rows]
 
 
-def _read(body: Any, number: int) -> tuple[dict[str, str], dict[str, str]]:
+def _read(body: Any, limits: Limits, number: int) -> tuple[dict[str, str], dict[str, str]]:
     """The fields and attributes of one request, as the texts that a spreadsheet would show."""
     if not isinstance(body, dict):
         raise MalformedRequest(f"request {number} is not an object")
-    unknown = [name for name in body if name not in KNOWN]
+    unknown = [name for name in body if name not in KNOWN and name not in limits.fields]
     if unknown:
         raise MalformedRequest(f"request {number} has unknown fields: {', '.join(unknown[:8])}")
     fields: dict[str, Any] = {WIRE.get(str(name), str(name)): value for name, value in body.items()}
@@ -78,10 +77,10 @@ def _as_row(
     fields: Mapping[str, str], attributes: Mapping[str, str], limits: Limits, number: int
 ) -> tuple[Shaper, Row]:
     """A sheet of one row with just the headings that the request has."""
-    names = {column.field: column.name for column in COLUMNS}
+    names = {column.field: column.name for column in columns_of(limits)}
     headings = [*names.values(), *(f"{ATTRIBUTE_PREFIXES[0]} {name}" for name in attributes)]
     cells = [*(fields.get(field, "") for field in names), *attributes.values()]
-    header: Header = match_headings(Row(Line(0), headings), ColumnMapping())
+    header: Header = match_headings(Row(Line(0), headings), ColumnMapping(), limits)
     return Shaper(header, ColumnMapping(), limits), Row(Line(number), cells)
 
 
@@ -107,12 +106,14 @@ def schema(limits: Limits) -> dict[str, Any]:
 
     request = TypeAdapter(request_type(limits)).json_schema()
     request["title"] = "TaskRequest"
-    request["required"] = [column.field for column in COLUMNS if column.required]
+    request["required"] = [column.field for column in columns_of(limits) if column.required]
     request["additionalProperties"] = False
-    for column in COLUMNS:
+    for column in columns_of(limits):
         request["properties"][column.field]["description"] = column.help
-    request["properties"]["priority"]["default"] = limits.priority_default
-    request["properties"]["type"]["default"] = limits.type_default
+    if limits.priority_default is not None:
+        request["properties"]["priority"]["default"] = limits.priority_default
+    if limits.types:
+        request["properties"]["type"]["default"] = limits.type_default
     text, flag = {"type": "string"}, {"type": "boolean"}
     answer = {
         "type": "object",

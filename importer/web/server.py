@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from aiohttp import web
 
+from importer import wiring
 from importer.core.errors import ImporterError, NotAuthorised, UsageError
 from importer.flow.facts import Lookups
 from importer.flow.run import PREVIEW_SCOPES
@@ -24,11 +25,12 @@ HOSTS = frozenset({"127.0.0.1", "localhost", "[::1]"})
 
 def application(connection: "Connection", ledger: "Ledger") -> web.Application:
     """The endpoint for one target."""
+    clock = wiring.clock()
     app = web.Application(client_max_size=BODY_MOST, middlewares=[_guarded])
 
     async def preview(request: web.Request) -> web.Response:
         body, many = await _body(request)
-        lookups = Lookups(connection.target, ledger, connection.environment)
+        lookups = Lookups(connection.target, ledger, connection.environment, clock)
         await connection.target.log_in(PREVIEW_SCOPES)
         answers = await judged(body, lookups, connection.target.limits)
         return web.json_response(answers if many else answers[0])

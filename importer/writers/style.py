@@ -16,6 +16,8 @@ STYLES: dict[str, dict[str, Any]] = {
     "seconds": {"align": "right", "num_format": "#,##0.0_)"},
     "share": {"align": "right", "num_format": "0.0%_)"},
     "whole": {"num_format": "0"},  # to be typed in: read back as it is shown
+    "day": {"num_format": "yyyy-mm-dd"},  # like the next: a typed date becomes one whatever the country
+    "moment": {"num_format": "yyyy-mm-dd hh:mm"},
     "title": {"bold": True, "font_size": 16, "font_color": "#1F3864"},
     "heading": _HEADING,
     "heading_right": {**_HEADING, **_RIGHT},

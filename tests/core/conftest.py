@@ -27,7 +27,7 @@ def mapping(**record: Any) -> Mapping:
 
 def header(headings: Sequence[str] = HEADINGS, given: Mapping | None = None) -> Header:
     """The headings matched, in line 1."""
-    return match_headings(row(*headings, line=1), given or Mapping())
+    return match_headings(row(*headings, line=1), given or Mapping(), TASKS)
 
 
 def shaper(headings: Sequence[str] = HEADINGS, given: Mapping | None = None, sheet: str | None = None) -> Shaper:

@@ -19,4 +19,4 @@ def row(*cells: str, line: int = 2, marks: Sequence[Mark] = ()) -> Row:
 def shaper(headings: Sequence[str] = HEADINGS, mapping: Mapping | None = None) -> Shaper:
     """A shaper for a sheet named Tasks."""
     chosen = mapping or Mapping()
-    return Shaper(match_headings(row(*headings, line=1), chosen), chosen, TASKS, "Tasks")
+    return Shaper(match_headings(row(*headings, line=1), chosen, TASKS), chosen, TASKS, "Tasks")

@@ -7,6 +7,7 @@ from hypothesis import strategies as st
 from importer.core.columns import COLUMNS, FIELDS_BY_ALIAS, HEADER_SEARCHED, chosen_header, find_header, normal
 from importer.core.findings import Severity
 from importer.core.mapping import RESERVED, Mapping
+from importer.targets.limits import TASKS
 from tests.core.conftest import HEADINGS, codes, header, mapping, row
 
 
@@ -170,32 +171,32 @@ def test_header_row_is_found_below_titles() -> None:
         row(*HEADINGS),
         row("EXT-1", "Queue", "5", "email", "x"),
     ]
-    assert find_header(rows, Mapping()) == 2
+    assert find_header(rows, Mapping(), TASKS) == 2
 
 
 def test_header_row_is_found_by_the_mappings_headings() -> None:
     """A file without known headings is recognised by those that the mapping names, `HD-{id}` among them."""
     rows = [row("Report", "x", "y"), row("id", "team", "subject")]
-    assert find_header(rows, mapping(columns={"external_id": "HD-{id}", "queue": "team"})) == 1
+    assert find_header(rows, mapping(columns={"external_id": "HD-{id}", "queue": "team"}), TASKS) == 1
 
 
 def test_header_row_is_not_found_by_signs() -> None:
     """Cells of signs alone do not make a row the header where the mapping names a heading of signs."""
     rows = [row("-", "-", "-", "-"), row("#", "team", "subject")]
-    assert find_header(rows, mapping(columns={"external_id": "#", "queue": "team"})) == 1
+    assert find_header(rows, mapping(columns={"external_id": "#", "queue": "team"}), TASKS) == 1
 
 
 def test_header_row_falls_back_to_the_first_wide_row() -> None:
     """Where nothing is known, the first row with two texts is taken, so that the error names real headings."""
-    assert find_header([row("Title"), row(" ", "x"), row("a", "b")], Mapping()) == 2
-    assert find_header([row("Title")], Mapping()) == 0
-    assert find_header([], Mapping()) is None
+    assert find_header([row("Title"), row(" ", "x"), row("a", "b")], Mapping(), TASKS) == 2
+    assert find_header([row("Title")], Mapping(), TASKS) == 0
+    assert find_header([], Mapping(), TASKS) is None
 
 
 def test_header_row_that_is_chosen_is_taken_by_its_line() -> None:
     """--header-row names a line; one that is blank or not there gives none."""
     rows = [row(*HEADINGS, line=1), row("a", "b", line=4)]
-    assert [chosen_header(rows, Mapping(), line) for line in (1, 4, 2, 9, None)] == [0, 1, None, None, 0]
+    assert [chosen_header(rows, Mapping(), TASKS, line) for line in (1, 4, 2, 9, None)] == [0, 1, None, None, 0]
     assert HEADER_SEARCHED >= 20
 
 

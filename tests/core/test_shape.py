@@ -149,7 +149,7 @@ TEXTS = st.one_of(
 @given(st.lists(st.lists(TEXTS, min_size=4, max_size=8), min_size=1, max_size=20))
 def test_screen_calls_good_only_what_has_nothing_to_say(sheet: list[list[str]]) -> None:
     """Whatever the screen calls good has a request with that external ID and no finding."""
-    screen = Screen(match_headings(row(*HEADINGS, line=1), read_mapping({}, "")), read_mapping({}, ""), TASKS)
+    screen = Screen(match_headings(row(*HEADINGS, line=1), read_mapping({}, ""), TASKS), read_mapping({}, ""), TASKS)
     rows = [row(*cells, line=number) for number, cells in enumerate(sheet, 2)]
     for each, external_id in zip(rows, screen(rows), strict=True):
         if external_id:

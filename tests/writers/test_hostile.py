@@ -13,11 +13,12 @@ from xml.etree import ElementTree
 
 import pytest
 
+from importer.core.custom_fields import CustomField, custom_fields
 from importer.core.findings import finding
 from importer.core.outcomes import Outcome
 from importer.core.report import AuditEntry, ResultRow, StateChange
 from importer.core.verdicts import Verdict
-from importer.targets.limits import TASKS
+from importer.targets.limits import TASKS, WORKITEMS
 from importer.writers import formulas
 from importer.writers.preview_json import write_preview_json
 from importer.writers.preview_xlsx import write_preview
@@ -31,7 +32,11 @@ from tests.writers.made import RATE, again, books, facts, planned, preview, resu
 
 TEXTS = hostile(500)
 MAIN = "{http://schemas.openxmlformats.org/spreadsheetml/2006/main}"
-OWN_NAMES = re.compile(r"lk_queues|lk_types|_xlnm\.(?:_FilterDatabase|Print_Titles)")
+OWN_BOUNDS = re.compile(r"-?[0-9]+|lk_custom_[0-9]+")
+CHOICES = ("queue", "worktype", "workbin", "language", "wrapup_code", "skills")
+OWN_NAMES = re.compile(
+    r"lk_queues|lk_types|lk_(?:worktype|workbin|language|wrapup_code|skills|custom_[0-9]+)|_xlnm\.(?:_FilterDatabase|Print_Titles)"
+)
 
 
 def test_payload_list_is_long_and_made_of_different_texts() -> None:
@@ -77,6 +82,12 @@ def hostile_facts() -> Any:
     )  # fmt: skip
 
 
+def hostile_fields() -> tuple[CustomField, ...]:
+    """A custom field for each text, which is its title, its choice and its help."""
+    texts = {f"a{number}_enum": {"title": t, "description": t, "enum": [t]} for number, t in enumerate(TEXTS[:200])}
+    return custom_fields({"jsonSchema": {"properties": texts}})
+
+
 def workbooks(folder: Path) -> dict[str, Path]:
     """All workbooks that the importer writes, full of hostile texts."""
     rows = hostile_rows()
@@ -92,7 +103,10 @@ def workbooks(folder: Path) -> dict[str, Path]:
     return {
         "results": write_results(folder, hostile_facts(), books(rows), again(rows)),
         "preview": write_preview(folder, made, again(plan), RATE),
-        "template": write_template(folder / "template.xlsx", TEXTS, TASKS),
+        "template": write_template(folder / "template.xlsx", {"queue": TEXTS}, TASKS),
+        "workitems": write_template(
+            folder / "workitems.xlsx", dict.fromkeys(CHOICES, TEXTS), WORKITEMS, hostile_fields()
+        ),
     }
 
 
@@ -101,7 +115,7 @@ def made(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Path]:
     return workbooks(tmp_path_factory.mktemp("hostile"))
 
 
-@pytest.mark.parametrize("name", ["results", "preview", "template"])
+@pytest.mark.parametrize("name", ["results", "preview", "template", "workitems"])
 def test_workbook_has_no_formula_but_our_own(made: dict[str, Path], name: str) -> None:
     """Every <f> of every part is of the constant list (which is empty), rules and names are ours, nothing leads outside."""
     used: list[str] = []
@@ -111,7 +125,8 @@ def test_workbook_has_no_formula_but_our_own(made: dict[str, Path], name: str) -
             used += [each.text or "" for each in tree.iter(MAIN + "f")]
             rules = [each.text or "" for tag in ("formula1", "formula2") for each in tree.iter(MAIN + tag)]
             own = {formulas.QUEUES[1:], formulas.TYPES[1:], formulas.once("A2", "$A$2:$A$5001", TASKS.external_id)[1:]}
-            assert [rule for rule in rules if rule not in own and not rule.isdigit()] == []
+            own |= {formulas.once("A2", "$A$2:$A$5001", WORKITEMS.external_id)[1:], *(f"lk_{name}" for name in CHOICES)}
+            assert [rule for rule in rules if rule not in own and not OWN_BOUNDS.fullmatch(rule)] == []
             assert [
                 each.get("name")
                 for each in tree.iter(MAIN + "definedName")
@@ -124,7 +139,7 @@ def test_workbook_has_no_formula_but_our_own(made: dict[str, Path], name: str) -
     assert [text for text in used if text not in formulas.IN_CELLS] == []
 
 
-@pytest.mark.parametrize("name", ["results", "preview", "template"])
+@pytest.mark.parametrize("name", ["results", "preview", "template", "workitems"])
 def test_workbook_cells_are_strings_or_numbers(made: dict[str, Path], name: str) -> None:
     """A cell's type is a shared or inline string, or it is one of our own numbers."""
     kinds = set()
