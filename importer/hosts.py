@@ -59,6 +59,25 @@ def checked_url(url: str, origin: str, allowed: list[str]) -> str:
     return url.rstrip("/")
 
 
+def may_fetch(url: str, api_url: str, allowed: list[str]) -> bool:
+    """Whether a download that the API points to may be called, without credentials: https on a host of the API's own domain
+    or on one that is allowed; loopback where the API itself is there.
+    """
+    try:
+        parts = urlsplit(url)
+        host, port = parts.hostname or "", parts.port
+    except ValueError:
+        return False
+    api = urlsplit(api_url).hostname or ""
+    if "@" in parts.netloc or port == 0 or not PLACE.fullmatch(parts.netloc) or not url.isascii():
+        return False
+    if LOOPBACK.fullmatch(host):
+        return LOOPBACK.fullmatch(api) is not None
+    domain = api.removeprefix("api.")
+    known = host.endswith("." + domain) or any(host == each or host.endswith("." + each) for each in allowed)
+    return parts.scheme == "https" and known
+
+
 def login_of(api_url: str) -> str:
     """The login host that follows from an API host; the same where it does not start with `api.`."""
     return re.sub(r"://api\.", "://login.", api_url, count=1, flags=re.IGNORECASE)

@@ -2,9 +2,9 @@
 
 from __future__ import annotations  # what the seams speak of is imported by who uses it: reading a file needs little
 
-from collections.abc import Awaitable, Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any, BinaryIO, Protocol
+from typing import TYPE_CHECKING, Any, BinaryIO, Literal, Protocol
 
 from importer.core.file_limits import COMMAND_LINE, FileLimits
 
@@ -13,11 +13,12 @@ if TYPE_CHECKING:
     from datetime import datetime
 
     from importer.core.budget import RetryBudget
-    from importer.core.facts import Content, LedgerFact, QueueFact, TaskFact
+    from importer.core.custom_fields import CustomField
+    from importer.core.facts import Content, Facts, LedgerFact, QueueFact, Reference, TaskFact
     from importer.core.findings import Finding
     from importer.core.lease import Holder, Lease
     from importer.core.limits import Limits
-    from importer.core.outcomes import Answer
+    from importer.core.outcomes import Answer, NotDone, Refused
     from importer.core.plan import Approval, Environment, PlanHead, PlanRow, Preview
     from importer.core.report import AuditEntry, ResultRow, RunFacts, StateChange
     from importer.core.rows import Row, Sheet
@@ -98,10 +99,91 @@ class Pace(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class AuditTrail:
-    """A task's audit entries, paged to the true end. `denied` where a scope is missing."""
+    """A task's audit entries, paged to the true end. `denied` where a scope is missing.
+
+    `states`: the platform's own record of all its states, where it keeps one; then no poll can have missed any.
+    """
 
     entries: tuple[AuditEntry, ...]
     denied: str = ""
+    states: tuple[StateChange, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class References:
+    """What rows name beside their queues: by field and text as written; and all names, for suggestions, by field."""
+
+    found: Mapping[tuple[str, str], tuple[Reference, ...]] = field(default_factory=dict)
+    names: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
+class Job:
+    """A bulk job as the target shows it: not begun, at work, over; void where it was ended before it began.
+
+    Gone where nothing can be said of it.
+    """
+
+    id: str
+    state: Literal["idle", "working", "over", "void", "gone"]
+
+
+class Bulk(Protocol):
+    """Creates many tasks by one job. A job that was prepared does nothing until it is started, and runs once."""
+
+    size: int  # tasks a job at most
+
+    def fits(self, payload: str) -> bool:
+        """Whether this payload can be part of a job."""
+        ...
+
+    async def prepare(self, payloads: Sequence[str]) -> str | Refused:
+        """A new job that does nothing yet: its ID; or why the target takes these payloads together in none."""
+        ...
+
+    async def start(self, job: str, claim: Callable[[], Awaitable[bool]]) -> NotDone | Refused | None:
+        """Has a job begin; may be repeated. `claim` as in Target.create. NotDone where it cannot begin now, Refused where never.
+
+        Raises Unavailable where it is not known whether it has begun: `read` tells.
+        """
+        ...
+
+    async def read(self, job: str) -> Job:
+        """How far a job is."""
+        ...
+
+    async def answers(self, job: str, payloads: Sequence[str]) -> Sequence[Answer | None]:
+        """What became of each payload of a job that is over, in their order; None where it cannot be told yet."""
+        ...
+
+    async def discard(self, job: str) -> bool:
+        """Deletes a job that was not started. False where it has begun after all."""
+        ...
+
+
+class Hints(Protocol):
+    """News that tasks may have changed: when to look, never what became of them. Any of it may be late, wrong or lost."""
+
+    @property
+    def problem(self) -> str:
+        """Why nothing is heard at the moment; a blank where there is no trouble."""
+        ...
+
+    def place(self, payload: Mapping[str, Any]) -> str:
+        """Where a payload's task may be heard of; a blank: nowhere."""
+        ...
+
+    def listening(self, places: Sequence[str]) -> AbstractAsyncContextManager[None]:
+        """Listens while the context lasts, as far as that is possible; its troubles are never raised."""
+        ...
+
+    def hears(self, place: str) -> bool:
+        """Whether a change there would be told now."""
+        ...
+
+    def news(self) -> Collection[str]:
+        """IDs of tasks that may have changed since this was asked last; and places, where any task may have."""
+        ...
 
 
 class Target(Protocol):
@@ -110,9 +192,21 @@ class Target(Protocol):
     name: str
     limits: Limits
     budget: RetryBudget  # what may be repeated; one for a run
+    bulk: Bulk | None  # where many tasks can be created by one job
+    recorded: bool  # whether all states of a task can be read afterwards, with its audit entries
+    hints: Hints | None  # where it tells when to look at tasks, and that is wanted
 
-    def payload(self, request: TaskRequest, queue_id: str) -> dict[str, Any]:
-        """What would be sent for a request, but for what is added when the run opens."""
+    @property
+    def look_up(self) -> str:
+        """How existing tasks are looked up, as far as it was found out at run time; a blank: always in one way."""
+        ...
+
+    def payload(self, request: TaskRequest, facts: Facts) -> dict[str, Any]:
+        """What would be sent for a request, but for what is added when the run opens. Names that are not known stay names."""
+        ...
+
+    def scope(self, payload: Mapping[str, Any]) -> str:
+        """Where tasks with a payload's external ID are looked for; a blank: everywhere."""
         ...
 
     def opened(self, payload: Mapping[str, Any], run: str, created_at: datetime) -> str:
@@ -135,8 +229,25 @@ class Target(Protocol):
         """The names of all queues, for suggestions."""
         ...
 
-    async def find(self, external_ids: Sequence[str]) -> Mapping[str, tuple[TaskFact, ...]]:
-        """The tasks by external ID, exact matches only; what is not found is left out."""
+    async def vocabulary(self) -> Limits:
+        """The limits, with the headings that only the target can tell: its own fields."""
+        ...
+
+    async def choices(self) -> tuple[Mapping[str, Sequence[str]], Sequence[CustomField]]:
+        """For a template: all names by field, as far as they may be read, and the target's own fields."""
+        ...
+
+    async def references(self, requests: Sequence[TaskRequest]) -> References:
+        """What these requests name beside their queues. What was asked for before is not asked for again."""
+        ...
+
+    async def find(
+        self, external_ids: Sequence[str], scope: str = "", *, fresh: bool = True
+    ) -> Mapping[str, tuple[TaskFact, ...]]:
+        """The tasks by external ID, exact matches only; what is not found is left out. `scope`: see there.
+
+        Not `fresh`: what was known some minutes ago will do; never for what a resend rests on.
+        """
         ...
 
     async def create(self, payload: str, external_id: str, claim: Callable[[], Awaitable[bool]]) -> Answer | None:
@@ -147,8 +258,12 @@ class Target(Protocol):
         """One harmless read, not repeated: whether the service is at work."""
         ...
 
-    async def states(self, task_ids: Sequence[str]) -> Mapping[str, str]:
-        """The states by task ID; what is not found is left out."""
+    async def states(self, task_ids: Sequence[str], scope: str = "") -> Mapping[str, str]:
+        """The states by task ID; what is not found is left out. `scope`: see there."""
+        ...
+
+    async def begin_audits(self, since: datetime) -> None:
+        """Told before tasks' audit entries are asked for: none of these tasks is older than `since`."""
         ...
 
     async def audits(self, task_id: str) -> AuditTrail:
@@ -199,6 +314,15 @@ class CallEnd:
     answer: str
     at: str  # RFC 3339, UTC
     correlation_id: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class OpenCall:
+    """A call whose answer was never recorded: what kind it was, and the positions of the rows that it named."""
+
+    call: int
+    kind: str  # "create", or "bulk JOB"
+    positions: tuple[int, ...]
 
 
 @dataclass(frozen=True, slots=True)
@@ -325,8 +449,8 @@ class Ledger(Protocol):
         """Records that a call has ended, without any change of its rows."""
         ...
 
-    def open_calls(self, run: str) -> Mapping[int, tuple[int, ...]]:
-        """Calls whose answer was never recorded: call -> positions of the rows that it named."""
+    def open_calls(self, run: str) -> Sequence[OpenCall]:
+        """Calls whose answer was never recorded, oldest first."""
         ...
 
     async def states(self, run: str, position: int) -> list[StateChange]:

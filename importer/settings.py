@@ -3,6 +3,7 @@
 import os
 import re
 import tomllib
+import zoneinfo
 from collections.abc import Mapping as Table
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
@@ -10,10 +11,11 @@ from typing import Any
 
 from importer.core.errors import NotAuthorised, SettingsError
 from importer.core.file_limits import COMMAND_LINE, FileLimits
-from importer.core.mapping import Mapping, read_mapping
+from importer.core.mapping import Mapping, fit, read_mapping
 from importer.core.names import did_you_mean
 from importer.hosts import REGIONS, checked_url, login_of
 from importer.quantities import SIZE, SIZES, parse_duration, parse_rate
+from importer.targets.limits import LIMITS
 
 DEFAULTS: dict[str, Any] = {
     "target": "tasks",
@@ -23,10 +25,14 @@ DEFAULTS: dict[str, Any] = {
     "allow_hosts": [],
     "rate": "300/min",
     "concurrency": 8,
+    "bulk": True,
+    "server_check": False,
+    "time_zone": "UTC",
     "index_lag": "30s",
     "track": "closed",
     "track_for": None,
     "audit": True,
+    "notifications": False,
     "require_approval": False,
     "sandbox": False,
     "map": None,
@@ -52,7 +58,7 @@ ENVIRONMENT = {
     **{
         name: (f"IMPORTER_{name.upper()}",)
         for name in (
-            "target", "rate", "concurrency", "index_lag", "track", "track_for", "audit", "require_approval", "sandbox",
+            "target", "rate", "concurrency", "bulk", "server_check", "time_zone", "index_lag", "track", "track_for", "audit", "notifications", "require_approval", "sandbox",
             "map", "out", "state_dir", "timeout", "longest_wait", "outage_wait", "lease", "canary", "max_failures",
             "ca_file",
         )
@@ -98,6 +104,31 @@ class Settings:
     def audit(self) -> bool:
         """Whether audit entries are fetched."""
         return _truth(self.values["audit"], "audit")
+
+    @property
+    def notifications(self) -> bool:
+        """Whether the target may tell when to look at tasks, where it can."""
+        return _truth(self.values["notifications"], "notifications")
+
+    @property
+    def bulk(self) -> bool:
+        """Whether tasks are created by jobs of many, where the target has such jobs."""
+        return _truth(self.values["bulk"], "bulk")
+
+    @property
+    def server_check(self) -> bool:
+        """Whether the target checks the rows of a preview too, by jobs that are never started."""
+        return _truth(self.values["server_check"], "server_check")
+
+    @property
+    def time_zone(self) -> str:
+        """The zone of dates and times that are written without an offset, such as Europe/Berlin."""
+        value = self.values["time_zone"]
+        try:
+            zoneinfo.ZoneInfo(str(value.value))
+        except (ValueError, OSError, zoneinfo.ZoneInfoNotFoundError):
+            raise _wrong("time_zone", value, "Give a name such as Europe/Berlin, or UTC.") from None
+        return str(value.value)
 
     @property
     def require_approval(self) -> bool:
@@ -182,7 +213,7 @@ class Settings:
     def endpoints(self) -> tuple[str, str]:
         """The base URLs of API and login, without a slash at the end. Raises SettingsError."""
         api, login, host = (self.values[name] for name in ("api_url", "login_url", "host"))
-        allowed = self._allowed()
+        allowed = self.allowed_hosts
         if api.value:
             api_url = checked_url(str(api.value), api.origin, allowed)
             login_url, origin = (str(login.value), login.origin) if login.value else (login_of(api_url), api.origin)
@@ -200,7 +231,9 @@ class Settings:
         )
         return api_url, checked_url(login_url, origin, allowed)
 
-    def _allowed(self) -> list[str]:
+    @property
+    def allowed_hosts(self) -> list[str]:
+        """Hosts beside those of the regions that may be called."""
         given = self.values["allow_hosts"].value
         if not isinstance(given, str | list):
             raise _wrong("allow_hosts", self.values["allow_hosts"], "Give a list of hosts.")
@@ -240,6 +273,9 @@ def load(flags: Table[str, Any], profile: str | None = None, folder: Path | None
     if settings.sandbox:
         values |= {k: Value(v, "sandbox") for k, v in SANDBOX_DEFAULTS.items() if values[k].origin == "default"}
     mapping, file = _mapping(values["map"], mapping_table, where)
+    target = str(values["target"].value)
+    if target in LIMITS:  # an unknown one is told by who needs it
+        fit(mapping, target, LIMITS, file or where)
     return Settings(values, mapping, file)
 
 

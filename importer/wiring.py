@@ -8,27 +8,32 @@ import subprocess
 import sys
 from collections.abc import Callable, Coroutine, Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from importer.core.errors import AlreadyRunning, ImporterError, SettingsError
 from importer.core.limits import Limits
 from importer.folders import private_folder, private_opener
-from importer.hosts import masked
+from importer.hosts import masked, may_fetch
 from importer.settings import Settings
 
 if TYPE_CHECKING:
     import ssl
 
     from importer.core.plan import Environment
+    from importer.flow.doctor import Examiner
     from importer.flow.lease import Who
     from importer.ledgers.lock import SubmissionLock
     from importer.ledgers.plans import PlanFolder
-    from importer.ports import Clock, Ledger, Target
+    from importer.ports import Clock, Hints, Ledger, Target
+    from importer.targets.exchange import Exchange
+    from importer.targets.transport import HttpTransport
 
-TARGETS = ("tasks",)
 SANDBOX_START_S = 30.0
+
+
+Runs = Callable[[Coroutine[Any, Any, Any]], Any]
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,17 +42,26 @@ class Connection:
 
     target: "Target"
     environment: "Environment"
-    run: Callable[[Coroutine[Any, Any, Any]], Any]  # on the one event loop that all its calls share
+    run: Runs  # on the one event loop that all its calls share
+
+
+@dataclass(frozen=True, slots=True)
+class Examining:
+    """A target, ready to be examined."""
+
+    examiner: "Examiner"
+    environment: "Environment"
+    run: Runs
 
 
 def limits(settings: Settings) -> Limits:
     """What the target accepts; asks nobody."""
-    from importer.targets.limits import TASKS
+    from importer.targets.limits import LIMITS
 
     name = settings.text("target")
-    if name not in TARGETS:
-        raise SettingsError(f"The target {name} is unknown.", f"Use one of: {', '.join(TARGETS)}.")
-    return TASKS
+    if name not in LIMITS:
+        raise SettingsError(f"The target {name} is unknown.", f"Use one of: {', '.join(LIMITS)}.")
+    return replace(LIMITS[name], time_zone=settings.time_zone)
 
 
 def clock() -> "Clock":
@@ -121,21 +135,50 @@ def preparer() -> str:
 @contextmanager
 def connected(settings: Settings) -> Iterator[Connection]:
     """The target that the settings name; with `--sandbox`, a sandbox process that ends with this one."""
+    limits(settings)
+    with _located(settings) as place, _exchanging(settings, place) as (exchange, transport, run):
+        target = _target(settings, exchange, transport, place.client_id)
+        yield Connection(target, place.environment, run)
+        run(target.close())
+
+
+@contextmanager
+def examining(settings: Settings) -> "Iterator[Examining]":
+    """What `importer doctor` asks of the target that the settings name."""
+    from importer.targets.examination import Examination
+
+    with _located(settings) as place, _exchanging(settings, place) as (exchange, _, run):
+        yield Examining(Examination(exchange, clock()), place.environment, run)
+        run(exchange.close())
+
+
+@dataclass(frozen=True, slots=True)
+class _Place:
+    """Where a target is, and who asks it."""
+
+    api_url: str
+    login_url: str
+    client_id: str
+    secret: str = field(repr=False)
+    environment: "Environment"
+
+
+@contextmanager
+def _located(settings: Settings) -> Iterator[_Place]:
     from importer.core.plan import Environment
 
-    limits(settings)
+    target = settings.text("target")
     if not settings.sandbox:
         api_url, login_url = settings.endpoints
         client_id, secret = settings.credentials
-        environment = Environment(settings.text("target"), origin_of(api_url), client_id)
-        with _connection(settings, api_url, login_url, client_id, secret, environment) as connection:
-            yield connection
+        yield _Place(api_url, login_url, client_id, secret, Environment(target, origin_of(api_url), client_id))
         return
-    with sandbox_process(settings.state_dir / "sandbox") as ready:
-        environment = Environment(settings.text("target"), f"sandbox:{ready['world']}", ready["client_id"])
-        urls, client = (ready["api_url"], ready["login_url"]), (ready["client_id"], ready["client_secret"])
-        with _connection(settings, *urls, *client, environment=environment) as connection:
-            yield connection
+    # The founding API is what the sandbox is like without a scenario.
+    scenario = () if target == "tasks" else ("--scenario", target)
+    with sandbox_process(settings.state_dir / "sandbox", *scenario) as ready:
+        environment = Environment(target, f"sandbox:{ready['world']}", ready["client_id"])
+        client_id, secret = ready["client_id"], ready["client_secret"]
+        yield _Place(ready["api_url"], ready["login_url"], client_id, secret, environment)
 
 
 def origin_of(api_url: str) -> str:
@@ -147,31 +190,58 @@ def origin_of(api_url: str) -> str:
 
 
 @contextmanager
-def _connection(
-    settings: Settings, api_url: str, login_url: str, client_id: str, secret: str, environment: "Environment"
-) -> Iterator[Connection]:
+def _exchanging(settings: Settings, place: _Place) -> "Iterator[tuple[Exchange, HttpTransport, Runs]]":
     import asyncio
 
     from importer.machine import boot
     from importer.targets.exchange import Credentials, Endpoints, Exchange
     from importer.targets.pace import CallLog, Rate, SharedPace
-    from importer.targets.tasks import TasksTarget
     from importer.targets.transport import HttpTransport, Timeouts
 
     time = clock()
     rate = Rate(*settings.rate)
-    calls = CallLog(settings.state_dir / "pace.sqlite", f"{environment.origin}|{client_id}", rate, boot())
+    key = f"{place.environment.origin}|{place.client_id}"
+    calls = CallLog(settings.state_dir / "pace.sqlite", key, rate, boot())
     pace = SharedPace(calls, rate, time, settings.seconds("longest_wait"))
-    trusted = trust(settings) if any(url.lower().startswith("https:") for url in (api_url, login_url)) else None
+    endpoints = Endpoints(place.api_url, place.login_url)
+    trusted = (
+        trust(settings) if any(url.lower().startswith("https:") for url in (endpoints.api, endpoints.login)) else None
+    )
     transport = HttpTransport(Timeouts(total_s=settings.seconds("timeout")), trusted)
-    exchange = Exchange(Endpoints(api_url, login_url), Credentials(client_id, secret), pace, time, transport)
-    target = TasksTarget(exchange)
+    exchange = Exchange(endpoints, Credentials(place.client_id, place.secret), pace, time, transport)
     try:
         with asyncio.Runner() as runner:
-            yield Connection(target, environment, runner.run)
-            runner.run(target.close())
+            yield exchange, transport, runner.run
     finally:
         calls.close()
+
+
+def _target(settings: Settings, exchange: "Exchange", transport: "HttpTransport", client_id: str) -> "Target":
+    if settings.text("target") == "tasks":
+        from importer.targets.tasks import TasksTarget
+
+        return TasksTarget(exchange)
+    from importer.targets.workitems.target import WorkitemsTarget
+
+    def elsewhere(url: str) -> bool:
+        return may_fetch(url, exchange.endpoints.api, settings.allowed_hosts)
+
+    return WorkitemsTarget(
+        exchange,
+        clock(),
+        client_id,
+        time_zone=settings.time_zone,
+        may_fetch=elsewhere,
+        hints=_hints(settings, exchange, transport),
+    )
+
+
+def _hints(settings: Settings, exchange: "Exchange", transport: "HttpTransport") -> "Hints | None":
+    if not settings.notifications:
+        return None
+    from importer.targets.workitems.notifications import Notifications
+
+    return Notifications(exchange, clock(), transport, exchange.endpoints.api)
 
 
 def trust(settings: Settings) -> "ssl.SSLContext":

@@ -12,7 +12,7 @@ from importer.cli.books import config
 from importer.cli.look import Asked, check
 from importer.core.errors import FileRefused, NotAuthorised, SettingsError
 from importer.core.file_limits import COMMAND_LINE
-from importer.hosts import REGIONS, checked_url
+from importer.hosts import REGIONS, checked_url, may_fetch
 from importer.quantities import parse_duration, parse_rate
 from importer.settings import DEFAULTS, ENVIRONMENT, Settings, load
 
@@ -100,6 +100,17 @@ def test_settings_take_a_mapping_from_file_or_profile() -> None:
     settings = load({"map": "map.toml"})
     assert settings.mapping.columns["queue"].text == "Squad"
     assert settings.mapping_file == str(Path("map.toml").absolute())
+
+
+def test_settings_refuse_a_mapping_for_another_target() -> None:
+    """A mapping that names a field which the target does not take is told with its file, from file and profile."""
+    write('[profile.default.mapping.columns]\nworktype = "Kind"\n')
+    with pytest.raises(SettingsError, match=r"importer\.toml.*worktype is a field of the target workitems"):
+        load({})
+    assert load({"target": "workitems"}).mapping.columns["worktype"].text == "Kind"
+    Path("map.toml").write_text('[constants]\ntype = "email"\n', "utf-8")
+    with pytest.raises(SettingsError, match=r"map\.toml: \[constants\] type is a field of the target tasks"):
+        load({"map": "map.toml", "target": "workitems"})
 
 
 # Mistakes
@@ -231,11 +242,48 @@ def test_host_of_every_region_is_known(domain: str) -> None:
     assert load({"api_url": f"https://api.{domain}/"}).endpoints == expected
 
 
-def test_host_may_be_a_regions_name() -> None:
-    """The cloud provider's name of a region stands for its domain."""
-    assert load({"host": "eu-central-1"}).endpoints == (
-        "https://api.mypurecloud.de", "https://login.mypurecloud.de",
-    )  # fmt: skip
+NAMES = {
+    "us-east-1": "mypurecloud.com", "us-west-2": "usw2.pure.cloud", "us-east-2": "use2.us-gov-pure.cloud",
+    "ca-central-1": "cac1.pure.cloud", "mx-central-1": "mxc1.pure.cloud", "sa-east-1": "sae1.pure.cloud",
+    "eu-west-1": "mypurecloud.ie", "eu-west-2": "euw2.pure.cloud", "eu-central-1": "mypurecloud.de",
+    "eu-central-2": "euc2.pure.cloud", "eusc-de-east-1": "edee1.eusc-pure.cloud", "me-central-1": "mec1.pure.cloud",
+    "ap-south-1": "aps1.pure.cloud", "ap-southeast-1": "apse1.pure.cloud", "ap-southeast-2": "mypurecloud.com.au",
+    "ap-northeast-1": "mypurecloud.jp", "ap-northeast-2": "apne2.pure.cloud", "ap-northeast-3": "apne3.pure.cloud",
+}  # fmt: skip
+"""The platform's regions, as its SDKs and command line list them: 18."""
+
+
+@pytest.mark.parametrize(("name", "domain"), NAMES.items())
+def test_host_may_be_a_regions_name(name: str, domain: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The cloud provider's name of each region stands for its domain, in the platform's own variable as well."""
+    monkeypatch.setenv("GENESYSCLOUD_REGION", f" {name.upper()} ")
+    assert load({}).endpoints == (f"https://api.{domain}", f"https://login.{domain}")
+
+
+def test_host_knows_every_region_and_no_other() -> None:
+    """The known regions are those of the platform's SDKs."""
+    assert REGIONS == NAMES
+
+
+def test_platform_variables_are_second_names(monkeypatch: pytest.MonkeyPatch) -> None:
+    """GENESYSCLOUD_REGION, …_OAUTHCLIENT_ID and …_OAUTHCLIENT_SECRET count where GENESYS_… ones are not set, and no further."""
+    monkeypatch.setenv("GENESYSCLOUD_REGION", "mypurecloud.ie")
+    monkeypatch.setenv("GENESYSCLOUD_OAUTHCLIENT_ID", "second")
+    monkeypatch.setenv("GENESYSCLOUD_OAUTHCLIENT_SECRET", SECRET)
+    assert load({}).endpoints[0] == "https://api.mypurecloud.ie"
+    assert load({}).credentials == ("second", SECRET)
+    monkeypatch.setenv("GENESYS_ENV_HOST", "mypurecloud.de")
+    monkeypatch.setenv("GENESYS_CLIENT_ID", "first")
+    monkeypatch.setenv("GENESYS_CLIENT_SECRET", "canary-secret-first")
+    assert load({}).endpoints[0] == "https://api.mypurecloud.de"
+    assert load({}).credentials == ("first", "canary-secret-first")
+
+
+def test_platform_variable_with_a_token_is_no_credential(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A ready token cannot be renewed in mid-run: GENESYSCLOUD_ACCESS_TOKEN alone is not enough."""
+    monkeypatch.setenv("GENESYSCLOUD_ACCESS_TOKEN", SECRET)
+    with pytest.raises(NotAuthorised, match="GENESYS_CLIENT_ID and GENESYS_CLIENT_SECRET are not set"):
+        _ = load({}).credentials
 
 
 def test_host_urls_win_over_the_host(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -333,6 +381,29 @@ def test_host_of_another_vendor_needs_to_be_allowed(allowed: Any) -> None:
         _ = load({"host": "example.org"}).endpoints
     settings = load({"host": "example.org", "allow_hosts": allowed})
     assert settings.endpoints == ("https://api.example.org", "https://login.example.org")
+
+
+@pytest.mark.parametrize(
+    ("url", "may"),
+    [
+        ("https://files.mypurecloud.de/a?b=c", True),
+        ("https://bucket.s3.example.com/a", True),
+        ("https://s3.example.com/a", True),
+        ("https://s3.example.com.evil.example/a", False),
+        ("https://mypurecloud.de.evil.example/a", False),
+        ("https://evilmypurecloud.de/a", False),
+        ("http://files.mypurecloud.de/a", False),
+        ("http://127.0.0.1:80/a", False),
+        ("https://user@files.mypurecloud.de/a", False),
+        ("ftp://files.mypurecloud.de/a", False),
+        ("//files.mypurecloud.de/a", False),
+        ("", False),
+        ("https://[", False),
+    ],
+)
+def test_download_is_fetched_from_known_hosts_alone(url: str, *, may: bool) -> None:
+    """A download that the API points to is called over https, on the API's own domain or on a host that is allowed."""
+    assert may_fetch(url, "https://api.mypurecloud.de", ["s3.example.com"]) is may
 
 
 def test_host_that_follows_from_an_allowed_one_is_checked_too() -> None:

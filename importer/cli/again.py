@@ -72,7 +72,8 @@ def _resume(desk: Desk, record: "RunRecord", began: float, *, only_own: bool) ->
 def as_before(settings: Settings, record: "RunRecord") -> Settings:
     """The settings with what the run was started with, where nothing else is asked for now."""
     values = dict(settings.values)
-    for name, value in {**record.settings, "out": record.out}.items():
+    target = record.preview.head.environment.target
+    for name, value in {**record.settings, "target": target, "out": record.out}.items():
         if name in values and values[name].origin in ("default", "sandbox"):
             values[name] = Value(value, f"run {record.run}")
     return Settings(values, settings.mapping, settings.mapping_file)

@@ -43,12 +43,29 @@ TrackOption = Annotated[
 TrackFor = Annotated[
     str | None, typer.Option("--track-for", help="How long to follow, such as 15m (the default without a terminal).")
 ]
+Notifications = Annotated[
+    bool | None,
+    typer.Option(
+        "--notifications/--no-notifications",
+        help="Let the target tell when to look at tasks (workitems alone); default: they are polled.",
+    ),
+]
 NoAudit = Annotated[bool, typer.Option("--no-audit", help="Do not fetch audit entries.")]
 Canary = Annotated[
     str | None, typer.Option("--canary", help="So many rows go first and must be created before the rest.", metavar="N")
 ]
 MaxFailures = Annotated[
     str | None, typer.Option("--max-failures", help="More failed rows than that stop the run.", metavar="N|P%")
+]
+Target = Annotated[
+    str | None, typer.Option("--target", help="tasks, or workitems (what a live organisation has).", metavar="NAME")
+]
+Bulk = Annotated[
+    bool | None,
+    typer.Option("--bulk/--no-bulk", help="Create by jobs of up to 50; default: where the target has them."),
+]
+ServerCheck = Annotated[
+    bool, typer.Option("--server-check", help="Have the target check the rows too, by jobs that are never started.")
 ]
 Yes = Annotated[bool, typer.Option("--yes", "-y", help="Do not ask.")]
 Sandbox = Annotated[bool, typer.Option("--sandbox", help="Use the built-in sandbox; no account is needed.")]
@@ -76,25 +93,29 @@ def importer(
 @app.command()
 def check(
     file: File, map: Map = None, sheet: Sheet = None, header_row: HeaderRow = None, skip: Skip = None,  # noqa: A002
-    profile: Profile = None, state_dir: StateDir = None, format: Format = "human",  # noqa: A002
+    target: Target = None, profile: Profile = None, state_dir: StateDir = None, format: Format = "human",  # noqa: A002
 ) -> int:  # fmt: skip
     """Judges a file offline: headings, values, repeats. Sends nothing and needs no credentials."""
     from importer.cli import look
 
-    flags = {"map": map, "state_dir": state_dir}
+    flags = {"map": map, "state_dir": state_dir, "target": target}
     return look.check(file, look.Asked(sheet, header_row, skip), flags, profile, format)
 
 
 @app.command()
 def preview(
     file: File, map: Map = None, sheet: Sheet = None, header_row: HeaderRow = None, skip: Skip = None,  # noqa: A002
-    out: Out = None, rate: Rate = None, sandbox: Sandbox = False, profile: Profile = None,
+    out: Out = None, rate: Rate = None, target: Target = None, server_check: ServerCheck = False,
+    sandbox: Sandbox = False, profile: Profile = None,
     state_dir: StateDir = None, format: Format = "human",  # noqa: A002
 ) -> int:  # fmt: skip
     """Judges a file against the target's queues and tasks; writes a plan and two reports. Changes nothing there."""
     from importer.cli import look
 
-    flags = {"map": map, "out": out, "rate": rate, "sandbox": sandbox or None, "state_dir": state_dir}
+    flags = {
+        "map": map, "out": out, "rate": rate, "target": target, "server_check": server_check or None,
+        "sandbox": sandbox or None, "state_dir": state_dir,
+    }  # fmt: skip
     return look.preview(file, look.Asked(sheet, header_row, skip), flags, profile, format)
 
 
@@ -104,7 +125,9 @@ def run(
     map: Map = None, sheet: Sheet = None, header_row: HeaderRow = None, skip: Skip = None,  # noqa: A002
     out: Out = None, rate: Rate = None, concurrency: Concurrency = None, track: TrackOption = None,
     track_for: TrackFor = None, no_audit: NoAudit = False, require_approval: RequireApproval = False,
-    canary: Canary = None, max_failures: MaxFailures = None,
+    canary: Canary = None, max_failures: MaxFailures = None, target: Target = None, bulk: Bulk = None,
+    server_check: ServerCheck = False,
+    notifications: Notifications = None,
     yes: Yes = False, sandbox: Sandbox = False, profile: Profile = None, state_dir: StateDir = None,
     format: Format = "human",  # noqa: A002
 ) -> int:  # fmt: skip
@@ -115,6 +138,7 @@ def run(
         "map": map, "out": out, "rate": rate, "concurrency": concurrency, "track": track, "track_for": track_for,
         "audit": False if no_audit else None, "require_approval": require_approval or None,
         "sandbox": sandbox or None, "state_dir": state_dir, "canary": canary, "max_failures": max_failures,
+        "target": target, "bulk": bulk, "server_check": server_check or None, "notifications": notifications,
     }  # fmt: skip
     return send.run(source, look.Asked(sheet, header_row, skip), flags, profile, format, yes=yes)
 
@@ -123,7 +147,7 @@ def run(
 def resume(
     run: Run = None, out: Out = None, rate: Rate = None, concurrency: Concurrency = None, track: TrackOption = None,
     track_for: TrackFor = None, no_audit: NoAudit = False, canary: Canary = None, max_failures: MaxFailures = None,
-    sandbox: Sandbox = False, profile: Profile = None,
+    bulk: Bulk = None, notifications: Notifications = None, sandbox: Sandbox = False, profile: Profile = None,
     state_dir: StateDir = None, format: Format = "human",  # noqa: A002
 ) -> int:  # fmt: skip
     """Carries a run on after any end; without RUN all unfinished ones, oldest first."""
@@ -132,7 +156,8 @@ def resume(
     flags = {
         "out": out, "rate": rate, "concurrency": concurrency, "track": track, "track_for": track_for,
         "audit": False if no_audit else None, "sandbox": sandbox or None, "state_dir": state_dir,
-        "canary": canary, "max_failures": max_failures,
+        "canary": canary, "max_failures": max_failures, "bulk": bulk,
+        "notifications": notifications,
     }  # fmt: skip
     return again.resume(run, flags, profile, format)
 
@@ -155,15 +180,15 @@ def reconcile(
 @app.command()
 def track(
     run: OneRun, out: Out = None, rate: Rate = None, track: TrackOption = None, track_for: TrackFor = None,
-    no_audit: NoAudit = False, sandbox: Sandbox = False, profile: Profile = None, state_dir: StateDir = None,
-    format: Format = "human",  # noqa: A002
+    no_audit: NoAudit = False, notifications: Notifications = None, sandbox: Sandbox = False, profile: Profile = None,
+    state_dir: StateDir = None, format: Format = "human",  # noqa: A002
 ) -> int:  # fmt: skip
     """Follows the states of a run's tasks later, tomorrow too, and fills the results further."""
     from importer.cli import again
 
     flags = {
         "out": out, "rate": rate, "track": track, "track_for": track_for, "audit": False if no_audit else None,
-        "sandbox": sandbox or None, "state_dir": state_dir,
+        "notifications": notifications, "sandbox": sandbox or None, "state_dir": state_dir,
     }  # fmt: skip
     return again.track(run, flags, profile, format)
 
@@ -225,11 +250,11 @@ def plan_verify(plan: PlanName, profile: Profile = None, state_dir: StateDir = N
 
 
 @app.command("map")
-def map_file(file: File, sheet: Sheet = None, header_row: HeaderRow = None) -> int:
+def map_file(file: File, sheet: Sheet = None, header_row: HeaderRow = None, target: Target = None) -> int:
     """Writes the draft of a mapping from the headings found to standard output."""
     from importer.cli import look
 
-    return look.draft_mapping(file, look.Asked(sheet, header_row, None))
+    return look.draft_mapping(file, look.Asked(sheet, header_row, None), target or "tasks")
 
 
 @app.command()
@@ -244,23 +269,24 @@ def explain(code: Annotated[str, typer.Argument(help="A code such as V304; witho
 def template(
     out: Annotated[Path, typer.Option("--out", help="The workbook to write.")] = Path("tasks-template.xlsx"),
     offline: Annotated[bool, typer.Option("--offline", help="Do not ask for the queues.")] = False,
-    sandbox: Sandbox = False, profile: Profile = None, state_dir: StateDir = None,
+    target: Target = None, sandbox: Sandbox = False, profile: Profile = None, state_dir: StateDir = None,
 ) -> int:  # fmt: skip
     """Writes a workbook to fill in: drop-downs, limits, an example row. Read without a mapping."""
     from importer.cli import books
 
-    return books.template(out, {"sandbox": sandbox or None, "state_dir": state_dir}, profile, offline=offline)
+    flags = {"target": target, "sandbox": sandbox or None, "state_dir": state_dir}
+    return books.template(out, flags, profile, offline=offline)
 
 
 @app.command()
 def serve(
     port: Annotated[int, typer.Option("--port", help="A port on 127.0.0.1.")] = 8765,
-    sandbox: Sandbox = False, profile: Profile = None, state_dir: StateDir = None,
+    target: Target = None, sandbox: Sandbox = False, profile: Profile = None, state_dir: StateDir = None,
 ) -> int:  # fmt: skip
     """Answers POST /api/preview and GET /api/schema on loopback: verdicts for task requests, without side effects."""
     from importer.cli import doors
 
-    return doors.serve(port, {"sandbox": sandbox or None, "state_dir": state_dir}, profile)
+    return doors.serve(port, {"target": target, "sandbox": sandbox or None, "state_dir": state_dir}, profile)
 
 
 @app.command()
@@ -268,7 +294,11 @@ def sandbox(
     port: Annotated[int, typer.Option("--port", help="A port on 127.0.0.1; 0 takes a free one.")] = 0,
     seed: Annotated[int | None, typer.Option("--seed", help="Makes the world repeatable.")] = None,
     scenario: Annotated[
-        str | None, typer.Option("--scenario", help="calm, rate-limited, flaky, outage, or a TOML file.")
+        str | None,
+        typer.Option(
+            "--scenario",
+            help="calm, rate-limited, flaky, outage, workitems, workitems-live, workitems-odd, workitems-flaky, or a TOML file.",
+        ),
     ] = None,
     world: Annotated[Path | None, typer.Option("--world", help="A file that keeps the world.")] = None,
     journal: Annotated[
@@ -282,11 +312,23 @@ def sandbox(
 
 
 @app.command()
-def demo(out: Out = None) -> int:
+def demo(out: Out = None, target: Target = None) -> int:
     """Shows the whole story on the sandbox, in about ten seconds."""
     from importer.cli import demo as story
 
-    return story.demo(Path(out or "reports"))
+    return story.demo(Path(out or "reports"), target or "tasks")
+
+
+@app.command()
+def doctor(
+    target: Target = None, rate: Rate = None, out: Out = None, sandbox: Sandbox = False, profile: Profile = None,
+    state_dir: StateDir = None, format: Format = "human",  # noqa: A002
+) -> int:  # fmt: skip
+    """Checks all that a first preview needs: hosts, log-in, permissions, limits, clock, folders. Changes nothing."""
+    from importer.cli import doctor as preflight
+
+    flags = {"target": target, "rate": rate, "out": out, "sandbox": sandbox or None, "state_dir": state_dir}
+    return preflight.doctor(flags, profile, format)
 
 
 @config_app.command("show")

@@ -1,8 +1,9 @@
 """status, runs, report, explain, template and config: commands that read what is known."""
 
 from collections.abc import Mapping as Table
+from collections.abc import Sequence
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from importer.cli import screen
 from importer.cli.look import json_wanted
@@ -12,6 +13,10 @@ from importer.core.names import did_you_mean
 from importer.core.report import in_words
 from importer.hosts import masked
 from importer.settings import CLIENT_ID, CLIENT_SECRET, load
+
+if TYPE_CHECKING:
+    from importer.core.custom_fields import CustomField
+    from importer.wiring import Connection
 
 
 def status(run: str | None, flags: Table[str, Any], profile: str | None, format_: str) -> int:
@@ -132,32 +137,32 @@ def explain(code: str) -> int:
 
 
 def template(out: Path, flags: Table[str, Any], profile: str | None, *, offline: bool) -> int:
-    """`importer template`: with the target's queues where it can be asked."""
+    """`importer template`: with the target's names and fields where it can be asked."""
     from importer.wiring import limits
     from importer.writers import template_xlsx
 
     settings = load(flags, profile)
-    names: tuple[str, ...] = ()
+    choices: Table[str, Sequence[str]] = {}
+    fields: Sequence[CustomField] = ()
     if not offline and (settings.sandbox or settings.given("host") or settings.given("api_url")):
-        names = _queue_names(settings)
-    path = template_xlsx.write_template(out.absolute(), names, limits(settings))
+        choices, fields = _choices(settings)
+    path = template_xlsx.write_template(out.absolute(), choices, limits(settings), fields)
     screen.say(f"wrote {screen.harmless(path)}")
-    if not names:
-        screen.tell("· without queue names: set GENESYS_ENV_HOST and credentials, or add --sandbox")
+    if not choices:
+        screen.tell("· without names of queues: set GENESYS_ENV_HOST and credentials, or add --sandbox")
     return 0
 
 
-def _queue_names(settings: Any) -> tuple[str, ...]:
+def _choices(settings: Any) -> "tuple[Table[str, Sequence[str]], Sequence[CustomField]]":
     from importer.wiring import connected
 
-    async def asked(connection: Any) -> tuple[str, ...]:
+    async def asked(connection: "Connection") -> "tuple[Table[str, Sequence[str]], Sequence[CustomField]]":
         await connection.target.log_in(["queue:view"])
-        names: tuple[str, ...] = await connection.target.queue_names()
-        return names
+        return await connection.target.choices()
 
     with connected(settings) as connection:
-        names: tuple[str, ...] = connection.run(asked(connection))
-        return names
+        found: tuple[Table[str, Sequence[str]], Sequence[CustomField]] = connection.run(asked(connection))
+        return found
 
 
 def config(profile: str | None, flags: Table[str, Any], *, origin: bool) -> int:

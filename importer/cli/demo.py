@@ -12,10 +12,12 @@ from importer.cli.look import Asked, preview_reports, previewed
 from importer.cli.send import open_run
 from importer.core.plan import Approval, Preview, short
 from importer.core.report import Causes, in_words
+from importer.core.states import in_words as in_words_of
 from importer.settings import Settings, Value, load
 from importer.wiring import clock, connected, ledger, plans, submission_lock
 
 SHOWN = 3
+SOURCES = {"tasks": "tasks-mixed.xlsx", "workitems": "workitems-mixed.xlsx"}
 
 
 def samples() -> Path:
@@ -25,12 +27,12 @@ def samples() -> Path:
     return installed if installed.is_dir() else package.parent / "samples"
 
 
-def demo(out: Path) -> int:
+def demo(out: Path, target: str) -> int:
     """Runs the story in a state folder of its own, which is thrown away; the reports stay. The exit code is 0 if it went as told."""
     began = time.monotonic()
     folder = out.absolute() / "demo"
     with tempfile.TemporaryDirectory(prefix="importer-demo-") as state:
-        settings = _settings(Path(state), folder)
+        settings = _settings(Path(state), folder, target)
         book = ledger(settings)
         try:
             desk = Desk(settings, book, submission_lock(settings), as_json=False)
@@ -42,15 +44,15 @@ def demo(out: Path) -> int:
     return 0 if exit_code_of(counts, None) in (0, 5) else 1
 
 
-def _settings(state: Path, folder: Path) -> Settings:
-    loaded = load({"sandbox": True, "state_dir": str(state), "out": str(folder)}, folder=state)
+def _settings(state: Path, folder: Path, target: str) -> Settings:
+    loaded = load({"sandbox": True, "state_dir": str(state), "out": str(folder), "target": target}, folder=state)
     loaded.values["track_for"] = Value("60s", "demo")
     loaded.values["require_approval"] = Value(True, "demo")
     return loaded
 
 
 def _story(desk: Desk, folder: Path) -> dict[str, int]:
-    source = folder / "tasks-mixed.xlsx"
+    source = folder / SOURCES[desk.settings.text("target")]
     folder.mkdir(parents=True, exist_ok=True)
     shutil.copyfile(samples() / source.name, source)
     with connected(desk.settings) as connection:
@@ -118,7 +120,8 @@ def _show_results(desk: Desk, run: str, counts: dict[str, int]) -> None:
     entries = filled = 0
     for row in desk.book.result_rows(run):
         if row.state:
-            states[row.state] = states.get(row.state, 0) + 1
+            state = in_words_of(row.state)
+            states[state] = states.get(state, 0) + 1
         entries += row.audit_count or 0
         filled += sum(each.source == "audit" for each in row.states)
     ends = ", ".join(f"{count} {state}" for state, count in sorted(states.items()))

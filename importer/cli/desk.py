@@ -78,7 +78,14 @@ def _warn_of_share(settings: Settings) -> None:
 
 def _proven(settings: Settings) -> None:
     """Wrong settings are told at once."""
-    _ = (settings.rate, settings.concurrency, settings.track, settings.canary, settings.max_failures(0))
+    _ = (
+        settings.notifications,
+        settings.rate,
+        settings.concurrency,
+        settings.track,
+        settings.canary,
+        settings.max_failures(0),
+    )
     for name in ("index_lag", "timeout", "longest_wait", "outage_wait", "lease"):
         settings.seconds(name)
 
@@ -110,6 +117,7 @@ def _how(desk: Desk, rows: int) -> "How":
         flight_s=settings.seconds("timeout") + CONNECT_S,
         outage_s=settings.seconds("outage_wait"),
         lease_s=settings.seconds("lease"),
+        bulk=settings.bulk,
         canary=settings.canary,
         max_failures=settings.max_failures(rows),
     )
@@ -120,6 +128,9 @@ def _how(desk: Desk, rows: int) -> "How":
 def carried_on(desk: Desk, run_id: str, connection: "Connection", *, only_follow: bool = False) -> "Ending":
     """Submits, tracks and audits; Ctrl-C and SIGTERM end it cleanly."""
     from importer.flow.run import Ending
+
+    if desk.settings.notifications and connection.target.hints is None:
+        screen.tell(f"· The target {connection.target.name} has no notifications: its tasks are polled.")
 
     async def carried(carrier: "Running") -> "Ending":
         if not only_follow:

@@ -2,7 +2,7 @@
 
 import time
 from collections.abc import Mapping as Table
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -17,6 +17,7 @@ from importer.settings import Settings, load
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
+    from importer.core.limits import Limits
     from importer.core.plan import Preview
     from importer.flow.read import Choices
     from importer.ports import Ledger, PlanDraft
@@ -56,7 +57,7 @@ def check(file: Path, asked: Asked, flags: Table[str, Any], profile: str | None,
     as_json = json_wanted(format_)
     settings = load(flags, profile)
     progress = screen.ProgressLine(quiet=as_json)
-    screen_task = ScreenTask(settings.mapping.record(), asked.header_row, asdict(limits(settings)))
+    screen_task = ScreenTask(settings.mapping.record(), asked.header_row, limits(settings).record())
     with open_source(
         file, ReadOptions(asked.sheet, screen_task, settings.file_limits), meanwhile=_load_judging
     ) as reading:
@@ -141,7 +142,9 @@ async def previewed(
     try:
         with open_source(file, ReadOptions(asked.sheet, file_limits=settings.file_limits)) as reading:
             await connection.target.log_in(PREVIEW_SCOPES)
-            previewing = Previewing(connection.target, book, connection.environment, clock(), progress)
+            previewing = Previewing(
+                connection.target, book, connection.environment, clock(), progress, settings.server_check
+            )
             origin = Origin(str(file.absolute()), sha256, size, preparer())
             draft = _Unchanged(plans(settings).draft(settings.mapping_file), file, sha256)
             return await previewing.preview(reading, asked.choices(settings), origin, draft)
@@ -199,39 +202,44 @@ def show_preview(file: Path, made: "Preview", settings: Settings) -> None:
     if head.warnings:
         screen.say(f"{head.warnings:,} of the ready rows have warnings")
     looked_up = sum(1 for queue in head.queues if queue["id"])
-    cost = forecast(head.counts, looked_up, *settings.rate)
+    cost = forecast(head.counts, looked_up, *settings.rate, head.environment.target)
     screen.say(f"plan {made.about.plan}, digest {short(made.about.digest)}")
     if head.counts["ready"]:
         screen.say(f"forecast: about {cost['total']:,} calls, {cost['minutes']:g} minutes at {settings.text('rate')}")
 
 
-def draft_mapping(file: Path, asked: Asked) -> int:
-    """`importer map`: a draft from the headings found."""
+def draft_mapping(file: Path, asked: Asked, target: str = "tasks") -> int:
+    """`importer map`: a draft from the headings found, with the fields of the target. Raises UsageError, FileRefused."""
     from importer.core.columns import HEADER_SEARCHED, find_header, match_headings
     from importer.core.mapping import Mapping
     from importer.sources.reader import open_source
+    from importer.targets.limits import LIMITS
 
+    if target not in LIMITS:
+        raise UsageError(f"The target {target} is unknown.", f"Use one of: {', '.join(LIMITS)}.")
+    limits = LIMITS[target]
     with open_source(file, ReadOptions(asked.sheet)) as reading:
         rows = []
         for row in reading.rows:
             rows.append(row)
             if len(rows) >= HEADER_SEARCHED or row.line == asked.header_row:
                 break
-    index = len(rows) - 1 if asked.header_row else find_header(rows, Mapping())
+    index = len(rows) - 1 if asked.header_row else find_header(rows, Mapping(), limits)
     if index is None or not rows:
         raise FileRefused(finding("F103"))
-    header = match_headings(rows[index], Mapping())
-    for line in _draft(file.name, header.headings, header.matched):
+    header = match_headings(rows[index], Mapping(), limits)
+    for line in _draft(file.name, header.headings, header.matched, limits):
         screen.say(line)
     return 0
 
 
-def _draft(name: str, headings: tuple[str, ...], matched: dict[str, str]) -> "Iterator[str]":
-    from importer.core.columns import COLUMNS
+def _draft(name: str, headings: tuple[str, ...], matched: dict[str, str], limits: "Limits") -> "Iterator[str]":
+    from importer.core.columns import columns_of
+    from importer.core.mapping import SHORTENED
 
     yield f"# A mapping for {screen.harmless(name)}. Use it with --map FILE. Headings: see below."
     yield "[columns]"
-    for column in COLUMNS:
+    for column in columns_of(limits):
         found = matched.get(column.field)
         start = "" if found else "# "
         need = "required" if column.required else "optional"
@@ -240,7 +248,7 @@ def _draft(name: str, headings: tuple[str, ...], matched: dict[str, str]) -> "It
     yield "# [values.priority]   # what a cell says = what it means"
     yield "# high = 90"
     yield "# [constants]"
-    yield '# type = "email"'
+    yield '# worktype = "Case"   # one for the whole file' if "worktype" in limits.fields else '# type = "email"'
     yield ""
     yield "[attributes]          # name on the task = heading or template; delete what is not wanted"
     for heading in dict.fromkeys(headings):
@@ -248,7 +256,9 @@ def _draft(name: str, headings: tuple[str, ...], matched: dict[str, str]) -> "It
             yield f"# {_toml(_key(heading))} = {_toml(_escaped(heading))}"
     yield ""
     yield "[overflow]"
-    yield 'description = "refuse"   # or "shorten"'
+    for field in SHORTENED:
+        if field in limits.fields:
+            yield f'{field} = "refuse"   # or "shorten"'
 
 
 def _toml(text: str) -> str:

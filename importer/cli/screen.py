@@ -26,6 +26,8 @@ WAITS = {
     "waiting for a lease": "waiting {seconds} s for another importer's hold on this run to end",
 }
 """Events of waiting, and how they are told."""
+NOTES = {"not heard": "· Notifications do not come ({problem}): tasks are polled."}
+"""Events that are told once, and stay."""
 
 
 def harmless(text: object) -> str:
@@ -147,6 +149,9 @@ class ProgressLine:
         if event in WAITS:
             self._wait(event, numbers, now)
             return
+        if event in NOTES:
+            self._note(NOTES[event].format(**numbers))
+            return
         if event != self._phase and event != "submitting":
             self._phase, self._began, self._said = event, now, 0.0 if self._live else now
         if event == "submitting":
@@ -162,6 +167,11 @@ class ProgressLine:
         if not self.quiet and (self._live or now - self._waited >= LINE_EVERY_S):
             self._waited = now
             self._show(WAITS[event].format(**numbers))
+
+    def _note(self, text: str) -> None:
+        self.end()
+        if not self.quiet:
+            tell(harmless(text))
 
     def _show(self, text: str) -> None:
         text = harmless(text)  # states and problems are the server's words

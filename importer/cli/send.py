@@ -11,6 +11,7 @@ from importer.cli.ending import Reports, ended, may_report, results_reports
 from importer.cli.look import Asked, preview_reports, previewed, show_preview
 from importer.core.errors import PlanRefused, UsageError
 from importer.core.plan import Approval, Environment, Preview, short
+from importer.settings import Value
 
 if TYPE_CHECKING:
     from importer.flow.run import Ending
@@ -42,7 +43,9 @@ def _run(desk: Desk, source: str, asked: Asked, *, yes: bool, is_file: bool) -> 
     from importer.wiring import connected
 
     if not is_file:
-        _may_run(desk, source)
+        preview, _ = _may_run(desk, source)
+        if desk.settings.values["target"].origin == "default":
+            desk.settings.values["target"] = Value(preview.head.environment.target, f"plan {preview.about.plan}")
     may_report(Path(desk.settings.text("out")).absolute() / "run-new")  # its own folder does not exist yet
     reports: dict[str, str] = {}
     with connected(desk.settings) as connection:
@@ -143,7 +146,7 @@ def open_run(desk: Desk, preview: Preview, approval: Approval | None, connection
     settings = desk.settings
     kept: dict[str, object] = {
         name: settings.given(name)
-        for name in ("rate", "concurrency", "index_lag", "track", "track_for", "audit", *STOPS)
+        for name in ("rate", "concurrency", "index_lag", "track", "track_for", "audit", "notifications", *STOPS)
     }
     out = str(Path(settings.text("out")).absolute())
     rows = plans(settings).find(about.plan).rows()

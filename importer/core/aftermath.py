@@ -4,7 +4,7 @@ from collections.abc import Iterator, Sequence
 
 from importer.core.conflict import differs, several
 from importer.core.findings import Finding, finding
-from importer.core.history import CREATE
+from importer.core.history import CREATE, UPDATE
 from importer.core.outcomes import Outcome
 from importer.core.report import AuditEntry
 
@@ -40,8 +40,14 @@ def _conflicts(line: int, reason: str) -> Iterator[Finding]:
 
 def _audited(line: int, audits: str, trail: Sequence[AuditEntry]) -> Iterator[Finding]:
     if audits == "denied":
-        yield finding("A801", line=line, problem="the scope audit:view is missing")
+        yield finding("A801", line=line, problem="its scope or permission is missing")
     elif audits == "failed":
         yield finding("A802", line=line, problem="the service did not answer.")
-    elif audits and not any(entry.action == CREATE for entry in trail):
+    elif audits and not _tells_of_creation(trail):
         yield finding("A803", line=line)
+
+
+def _tells_of_creation(trail: Sequence[AuditEntry]) -> bool:
+    """Whether the creation is among the entries; what the platform calls it is known of the founding API alone."""
+    founding = any(entry.action in (CREATE, UPDATE) for entry in trail)
+    return any(entry.action == CREATE for entry in trail) if founding else bool(trail)

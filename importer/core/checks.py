@@ -46,6 +46,8 @@ def queue_exists(subject: Subject) -> Iterator[Finding]:
     """The queue is there, once."""
     name = subject.request["queue"]
     found = subject.facts.queues.get(name, ())
+    if not name:  # where the target does not ask for one
+        return
     if not found:
         suggestion = did_you_mean(name, subject.facts.queue_names)
         yield subject.tell("Q501", "queue", name, suggestion=suggestion)

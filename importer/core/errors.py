@@ -72,7 +72,11 @@ class NotAuthorised(ImporterError):
 
 
 class Forbidden(NotAuthorised):
-    """The target refuses one kind of call."""
+    """The target refuses one kind of call; `code` is its own word for why, or a blank."""
+
+    def __init__(self, message: str, fix: str = "", code: str = "") -> None:
+        super().__init__(message, fix)
+        self.code = code
 
 
 class TargetDown(ImporterError):

@@ -2,7 +2,10 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from datetime import datetime
 from typing import Any
+
+from importer.core.custom_fields import CustomField
 
 Content = Mapping[str, Any]
 """What two tasks are compared by: field -> value, attributes as `attribute NAME`."""
@@ -17,11 +20,29 @@ class QueueFact:
     status: str  # open, closed, transitional
     limit: int | None = None  # maxMembers; None: unlimited or unknown
     members: int | None = None
+    joined: int | None = None  # members who take work now, where the target tells
+    division: str = ""  # its ID, where the target has divisions
+    division_name: str = ""
 
     @property
     def room(self) -> int | None:
         """Places left now, at least 0; None where the queue has no limit."""
         return None if self.limit is None else max(self.limit - (self.members or 0), 0)
+
+
+@dataclass(frozen=True, slots=True)
+class Reference:
+    """Something that a row names beside its queue: a worktype, a workbin, a skill, a person."""
+
+    id: str
+    name: str
+    division: str = ""  # its ID; blank where it has none
+    division_name: str = ""
+    active: bool = True
+    fields: tuple[CustomField, ...] | None = ()  # of a worktype: its schema's; None where they could not be read
+    workbin: str = ""  # of a worktype: the ID of its default workbin
+    queue: str = ""  # of a worktype: the ID of its default queue
+    routes: bool = False  # of a worktype: its tasks go to a queue as they are created
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,6 +72,12 @@ class Facts:
     queue_names: tuple[str, ...] = ()  # of all queues seen, for suggestions
     existing: Mapping[str, tuple[TaskFact, ...]] = field(default_factory=dict)  # by external ID
     earlier: Mapping[str, LedgerFact] = field(default_factory=dict)  # by external ID
+    references: Mapping[tuple[str, str], tuple[Reference, ...]] = field(
+        default_factory=dict
+    )  # by field, text as written
+    suggestions: Mapping[str, tuple[str, ...]] = field(default_factory=dict)  # by field: all names
+    now: datetime | None = None  # when it was looked up
+    time_zone: str = "UTC"  # of times that are written without an offset
     online: bool = False  # whether the target was asked
 
 

@@ -4,6 +4,7 @@ from dataclasses import dataclass
 from enum import StrEnum
 from typing import Any
 
+from importer.core.errors import LongWait
 from importer.core.facts import TaskFact
 
 
@@ -42,6 +43,7 @@ class NotDone:
     problem: str
     wait_s: float = 0.0
     throttled: bool = False  # 429: the service is at work, and everyone waits
+    stop: LongWait | None = None  # no row can be created before a limit of the day is reset
 
 
 @dataclass(frozen=True, slots=True)

@@ -7,7 +7,7 @@ from enum import StrEnum
 from importer.core.conflict import REWRITABLE, told
 from importer.core.facts import Content, TaskFact, differing
 from importer.core.outcomes import Answer, Conflict, Created, Hits, Lost, NotDone, Refused
-from importer.core.stages import FINAL_STATES, Entry, Stage, advance
+from importer.core.stages import Entry, Stage, advance
 
 MAX_RESENDS = 2
 """So often a POST whose answer was lost is repeated, each time after the index lag has passed without a hit."""
@@ -154,13 +154,34 @@ def _doubtful(entry: Entry, reason: str, correlation_id: str | None) -> Entry:
 POLL_FIRST_S = 0.5
 POLL_FACTOR = 1.3
 POLL_MOST_S = 30.0
+HEARD_FIRST_S = 30.0
+HEARD_FACTOR = 2.0
+HEARD_MOST_S = 300.0
 
 
-def next_look(interval_s: float | None, *, changed: bool) -> float:
-    """Seconds until a task's state is asked for again: 0.5 s after a change, then 1.3 times longer each time, up to 30 s."""
-    return POLL_FIRST_S if changed or interval_s is None else min(interval_s * POLL_FACTOR, POLL_MOST_S)
+@dataclass(frozen=True, slots=True)
+class Polling:
+    """How often a task's state is asked for: so soon at first, then so many times longer each time, up to a most."""
+
+    first_s: float = POLL_FIRST_S
+    factor: float = POLL_FACTOR
+    most_s: float = POLL_MOST_S
+    anew: bool = True  # after each change of state it begins again with the first
 
 
-def is_final(state: str | None) -> bool:
-    """Whether a task in this state is at its end."""
-    return state in FINAL_STATES
+FREQUENT = Polling()
+"""For tasks whose states are mostly known by looking."""
+RECORDED = Polling(5.0, 2.0, 120.0, anew=False)
+"""For tasks whose states the platform records: a look only tells whether the end is reached, and no state is missed by it."""
+
+
+def next_look(interval_s: float | None, *, changed: bool, heard: bool = False, polling: Polling = FREQUENT) -> float:
+    """Seconds until a task's state is asked for again: unless told 0.5 s after a change, then 1.3 times longer, up to 30 s.
+
+    Where its changes are `heard` of, nothing hurries: 30 s after a change, else twice as long each time, up to 5 minutes.
+    """
+    if heard:
+        return HEARD_FIRST_S if changed or interval_s is None else min(interval_s * HEARD_FACTOR, HEARD_MOST_S)
+    if interval_s is None or (changed and polling.anew):
+        return polling.first_s
+    return min(interval_s * polling.factor, polling.most_s)

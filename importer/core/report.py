@@ -25,7 +25,11 @@ class StateChange:
 
     state: str
     at: str  # RFC 3339, UTC
-    source: str  # "created": in the answer to the POST; "poll": seen; "audit": filled from an audit entry
+    source: str  # "created": in the answer to the POST; "poll": seen; "audit": from an audit entry; "history": the platform's own
+
+
+VERSION = "version"
+"""The action of an entry that stands for a version in a task's history, where the target does not audit tasks."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -178,17 +182,21 @@ def _cause(finding: Finding) -> tuple[str, str, str]:
     return finding.code, finding.heading or "", value
 
 
-def forecast(counts: Mapping[str, int], queues: int, rate_calls: int, rate_window_s: float) -> dict[str, Any]:
-    """Calls and minutes at the cap: one POST and one audit page a row, look-ups and polls by 50, ten looks a task."""
+def forecast(
+    counts: Mapping[str, int], queues: int, rate_calls: int, rate_window_s: float, target: str = "tasks"
+) -> dict[str, Any]:
+    """Calls and minutes at the cap, ten looks a task.
+
+    Tasks: one POST and one audit page a row, look-ups and polls by 50. Workitems: six calls a bulk job of 50 (make, start,
+    two looks, results, tags), polls by 100, one history a row.
+    """
     ready = counts["ready"]
     batches = -(-ready // 50)
-    calls = {
-        "log-in": 1 if ready else 0,
-        "queues": queues,
-        "create": ready,
-        "track (about)": batches * 10,
-        "audit": ready,
-    }
+    calls = {"log-in": 1 if ready else 0, "queues": queues}
+    if target == "tasks":
+        calls |= {"create": ready, "track (about)": batches * 10, "audit": ready}
+    else:
+        calls |= {"create (about)": batches * 6, "track (about)": -(-ready // 100) * 10, "history": ready}
     total = sum(calls.values())
     return {"calls": calls, "total": total, "minutes": round(total * rate_window_s / rate_calls / 60, 1)}
 

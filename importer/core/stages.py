@@ -87,7 +87,3 @@ def advance(entry: Entry, stage: Stage, **changes: Any) -> Entry:
     if stage is not entry.stage and stage not in TRANSITIONS[entry.stage]:
         raise ValueError(f"no way from {entry.stage} to {stage} (line {entry.line})")
     return replace(entry, stage=stage, **changes)
-
-
-FINAL_STATES = frozenset({"closed", "cancelled"})
-"""States that a task never leaves."""

@@ -10,6 +10,7 @@ from importer.core.findings import Finding, Severity, worst
 from importer.core.rows import Row
 from importer.core.shape import Shaped, Shaper
 from importer.core.task import TaskRequest
+from importer.core.workitem_checks import WORKITEM_CHECKS
 
 
 class Verdict(StrEnum):
@@ -73,11 +74,11 @@ def judge_facts(judged: Judged, content: Content, facts: Facts, tell: Tell) -> J
     if judged.verdict is not Verdict.READY or judged.request is None or not facts.online:
         return judged
     subject = Subject(judged.request, content, facts, tell)
-    found = [each for check in CHECKS for each in check(subject)]
+    found = [each for check in (*CHECKS, *WORKITEM_CHECKS) for each in check(subject)]
     earlier = subject.earlier
     task_id = subject.tasks[0].task_id if subject.tasks else earlier.task_id if earlier else None
     if task_id is not None:
-        found = [each for each in found if not each.code.startswith("Q")]
+        found = [each for each in found if each.code[0] not in "QV"]
     verdict = Verdict.EXISTING if task_id else Verdict.INVALID if worst(found) is Severity.ERROR else Verdict.READY
     findings = (*judged.findings, *found)
     return judged._replace(verdict=verdict, findings=findings, queue=subject.queue, task_id=task_id)

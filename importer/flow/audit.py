@@ -4,11 +4,12 @@ import asyncio
 import logging
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
+from datetime import datetime
 
 from importer.core.errors import NotAuthorised, TargetDown
 from importer.core.history import is_complete, merged
-from importer.core.policy import is_final
 from importer.core.stages import Entry, Stage
+from importer.core.states import is_final
 from importer.ports import AuditTrail, Clock, Ledger, Progress, Target
 
 log = logging.getLogger(__name__)
@@ -28,6 +29,7 @@ class Auditing:
     clock: Clock
     concurrency: int
     progress: Progress
+    since: datetime  # the run was opened then
     stopped: bool = False
     denied: str = ""
 
@@ -39,6 +41,7 @@ class Auditing:
             if not waiting or self.stopped or self.denied:
                 break
             await self.clock.sleep(pause_s)
+            await self.target.begin_audits(self.since)
             waiting = await self._pass(waiting, total)
 
     async def _waiting(self) -> list[Entry]:
@@ -86,8 +89,12 @@ class Auditing:
 
     async def _record(self, entry: Entry, trail: AuditTrail) -> bool:
         seen = await self.ledger.states(self.run, entry.position)
-        whole = is_complete(entry.state, trail.entries)
+        if trail.states:
+            states, entry = list(trail.states), replace(entry, state=trail.states[-1].state)
+            whole = is_final(entry.state)
+        else:
+            states, whole = merged(seen, trail.entries), is_complete(entry.state, trail.entries)
         audits = "done" if whole and is_final(entry.state) else "partial"
         changed = replace(entry, audits=audits, audit_count=len(trail.entries))
-        await self.ledger.put(changed, merged(seen, trail.entries), trail.entries)
+        await self.ledger.put(changed, states, trail.entries)
         return whole

@@ -31,6 +31,11 @@ class Brakes:
         canaries = max(rules.canary - counts["created"], 0) if rules.sends else 0
         return cls(budget, RowFailures(rules.max_failures, failed=counts["failed"]), canaries)
 
+    @property
+    def is_calm(self) -> bool:
+        """Whether many rows may go at once: the service is at work, and no canary is missing."""
+        return self.circuit.circuit is Circuit.CLOSED and not self.canaries
+
     def lets_send(self, flying: int) -> bool:
         """Not while the circuit is open, and one row at a time to close it."""
         state = self.circuit.circuit

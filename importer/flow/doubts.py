@@ -13,6 +13,7 @@ class Doubt:
     since: float  # monotonic seconds: when the doubtful call ended, or this process began
     look_at: float
     foreign: bool = False  # the doubtful call was another run's; nothing of this row was sent
+    run: str = ""  # that other run
     calls: int = 0  # begun for it there when this row met it
     suspect: bool = False  # ready by an older copy of the ledger: it may have been sent since
 

@@ -12,10 +12,12 @@ from importer.core.report import preview_counts
 from importer.core.verdicts import Judged, Verdict, has_warning
 from importer.flow.facts import Lookups
 from importer.flow.read import Choices, Table, read_table
+from importer.flow.server_check import ServerCheck
 from importer.ports import Clock, Ledger, PlanDraft, Progress, Reading, Target
 
 BATCH = 50
 """Rows that share one look-up by external ID."""
+QUEUES_TOLD = 30
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,9 +39,10 @@ class Previewing:
     environment: Environment
     clock: Clock
     progress: Progress
+    server_check: bool = False  # have the target check ready rows, too
 
     def __post_init__(self) -> None:
-        self._lookups = Lookups(self.target, self.ledger, self.environment)
+        self._lookups = Lookups(self.target, self.ledger, self.environment, self.clock)
         self._verdicts: Counter[Verdict] = Counter()
         self._by_queue: dict[str, Counter[str]] = defaultdict(Counter)
         self._warnings = 0
@@ -47,11 +50,14 @@ class Previewing:
     async def preview(self, reading: Reading, choices: Choices, origin: Origin, draft: PlanDraft) -> Preview:
         """Raises FileRefused, NotAuthorised, TargetDown; then the draft is discarded."""
         try:
-            table = read_table(reading, choices, self.target.limits)
+            table = read_table(reading, choices, await self.target.vocabulary())
             for batch in batches(table.judged(), BATCH):
                 facts = await self._lookups.facts(batch)
-                for judged in batch:
-                    draft.add(self._planned(judged, facts, table))
+                every = [self._lookups.judged(shaped, facts, table.shaper) for shaped in batch]
+                if self.server_check:
+                    every = await ServerCheck(self._lookups, table.shaper).judged(every, facts)
+                for judged in every:
+                    draft.add(self._planned(judged, facts))
                 self.progress("previewed", {"rows": self._verdicts.total()})
             head = self._head(table, choices, origin)
             made_at = self.clock.now()
@@ -60,9 +66,8 @@ class Previewing:
             draft.discard()
             raise
 
-    def _planned(self, shaped: Judged, facts: Facts, table: Table) -> PlanRow:
-        request = shaped.request
-        judged = self._lookups.judged(shaped, facts, table.shaper)
+    def _planned(self, judged: Judged, facts: Facts) -> PlanRow:
+        request = judged.request
         self._count(judged)
         row = judged.row
         return PlanRow(
@@ -102,8 +107,20 @@ class Previewing:
             counts=preview_counts(self._verdicts),
             warnings=self._warnings,
             queues=tuple(queues),
-            findings=(*table.reading.findings, *header.findings, *self._crowded(queues)),
+            findings=(*table.reading.findings, *header.findings, *self._crowded(queues), *self._told()),
         )
+
+    def _told(self) -> Iterator[Finding]:
+        """What cannot be known before sending, and how the look-ups were made."""
+        for found in list(self._lookups.queues.values())[:QUEUES_TOLD]:
+            for queue in found:
+                if queue.joined is not None:
+                    yield finding("Q520", value=queue.name, joined=queue.joined, members=queue.members)
+        for worktype in self._lookups.worktypes():
+            if not worktype.routes:
+                yield finding("Q522", value=worktype.name)
+        if self.target.look_up:
+            yield finding("Q521", how=self.target.look_up)
 
     def _queue_table(self) -> list[dict[str, Any]]:
         """A line per queue that rows name; two spellings of one queue share a line."""

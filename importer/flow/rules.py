@@ -14,6 +14,7 @@ class Rules:
     flight_s: float = 0.0  # how long another process's call may be under way: two OAuth clients may share a ledger
     outage_s: float = 300.0  # how long an outage is waited out
     lease_s: float = 30.0  # how long the run is this process's after each renewal of its lease
+    bulk: bool = True  # rows are sent by jobs of many, where the target has such jobs
     canary: int = 0  # so many rows must be created before the rest is sent
     max_failures: int | None = None  # more failed rows than that stop the run
     sends: bool = True  # False: reconcile, which only looks rows up

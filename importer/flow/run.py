@@ -14,6 +14,7 @@ import asyncio
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import AbstractContextManager, ExitStack, suppress
 from dataclasses import dataclass, replace
+from datetime import datetime
 from typing import Literal
 
 from importer.core.budget import RetryBudget
@@ -28,7 +29,7 @@ from importer.core.errors import (
 )
 from importer.core.lease import Held
 from importer.core.plan import Approval, PlanRow, Preview
-from importer.core.policy import Resend
+from importer.core.policy import FREQUENT, RECORDED, Resend
 from importer.core.stages import Stage, advance
 from importer.core.verdicts import Verdict
 from importer.flow.audit import Auditing
@@ -223,13 +224,18 @@ class Running:
         ending.problem = ending.problem or self._stopped
 
     async def _track(self, run: str) -> None:
-        self._tracking = Tracking(run, self.ledger, self.target, self.clock, self.progress)
+        polling = RECORDED if self.target.recorded and self.how.audit else FREQUENT
+        self._tracking = Tracking(run, self.ledger, self.target, self.clock, self.progress, polling)
         self._tracking.stopped = self._stopped is not None  # asked to stop while it logged in
         await self._tracking.look_once()
         if self.how.track == "closed":
             await self._tracking.follow(self.how.track_for_s)
 
     async def _audit(self, run: str) -> str:
-        self._auditing = Auditing(run, self.ledger, self.target, self.clock, self.how.rules.concurrency, self.progress)
+        record = self.ledger.run(run)
+        assert record is not None
+        since = datetime.fromisoformat(record.opened_at)
+        many = self.how.rules.concurrency
+        self._auditing = Auditing(run, self.ledger, self.target, self.clock, many, self.progress, since)
         await self._auditing.fetch()
         return self._auditing.denied

@@ -70,7 +70,7 @@ SELECT position FROM call_rows WHERE call = ? ORDER BY position;
 -- name: end_call
 UPDATE calls SET ended_at = ?, answer = ?, correlation_id = ?, seal = ? WHERE call = ?;
 -- name: open_calls
-SELECT call, position FROM calls JOIN call_rows USING (call) WHERE no = ? AND ended_at IS NULL ORDER BY call, position;
+SELECT call, kind, position FROM calls JOIN call_rows USING (call) WHERE no = ? AND ended_at IS NULL ORDER BY call, position;
 -- name: seal_states
 INSERT INTO trails (no, position, states) VALUES (?, ?, ?) ON CONFLICT DO UPDATE SET states = excluded.states;
 -- name: seal_audits

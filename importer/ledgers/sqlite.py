@@ -34,7 +34,7 @@ from importer.ledgers.records import (
 )
 from importer.ledgers.seal import seal
 from importer.machine import machine
-from importer.ports import CallEnd, Claim, RunRecord, RunRow
+from importer.ports import CallEnd, Claim, OpenCall, RunRecord, RunRow
 
 SQL = queries()
 
@@ -268,12 +268,10 @@ class SqliteLedger:
 
         await self._write(job, answer=True)
 
-    def open_calls(self, run: str) -> dict[int, tuple[int, ...]]:
+    def open_calls(self, run: str) -> list[OpenCall]:
         number, _ = self._number(run)
-        calls: dict[int, tuple[int, ...]] = {}
-        for call, position in self._read("open_calls", number):
-            calls[call] = (*calls.get(call, ()), position)
-        return calls
+        rows = groupby(self._rows("open_calls", number), key=itemgetter(0, 1))
+        return [OpenCall(call, kind, tuple(row[2] for row in named)) for (call, kind), named in rows]
 
     async def states(self, run: str, position: int) -> list[StateChange]:
         number, _ = self._number(run)

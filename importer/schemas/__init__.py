@@ -11,6 +11,7 @@ NAMES = (
     "importer.resume/1",
     "importer.reconcile/1",
     "importer.ledger/1",
+    "importer.doctor/1",
     "importer.results/1",
     "importer.preview-report/1",
 )

@@ -3,6 +3,8 @@
 import asyncio
 import base64
 import logging
+import math
+import re
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field, replace
@@ -23,7 +25,11 @@ log = logging.getLogger(__name__)
 READ_TRIES = 5
 RENEW_BEFORE_S = 30.0
 LASTS_MOST_S = 1e9
+ASIDE_MOST_S = 60.0
+"""So long the answer to a call aside may hold all calls; a longer wait is about such calls alone."""
 REPEATABLE = frozenset({408, 500, 502, 503, 504})
+RETRY_IN = re.compile(r"\bin \[([0-9]{1,6})\] seconds")  # not the window of "within [60] seconds"
+NO_CONTENT = 204
 HOLDING = frozenset({429, 503})
 """Statuses whose Retry-After holds all calls."""
 
@@ -56,7 +62,7 @@ class Exchange:
     def __init__(
         self, endpoints: Endpoints, credentials: Credentials, pace: Pace, clock: Clock, transport: Transport
     ) -> None:
-        self._endpoints = endpoints
+        self.endpoints = endpoints
         self._credentials = credentials
         self._pace = pace
         self._clock = clock
@@ -69,6 +75,7 @@ class Exchange:
         self._unconnected = 0
         self._unread = 0
         self.scopes: frozenset[str] | None = None  # None: the log-in's answer did not list them
+        self.lasts_s: float | None = None  # the token's lifetime, where the log-in's answer told it
         self.budget = RetryBudget()
 
     async def close(self) -> None:
@@ -101,7 +108,7 @@ class Exchange:
         pair = f"{self._credentials.client_id}:{self._credentials.secret}".encode(errors="surrogateescape")
         headers = {"Authorization": "Basic " + base64.b64encode(pair).decode()}
         form = {"grant_type": "client_credentials"}
-        request = Request("POST", URL(self._endpoints.login + "/oauth/token"), headers, form)
+        request = Request("POST", URL(self.endpoints.login + "/oauth/token"), headers, form)
         reply = await self._repeated(lambda: self._once(request))
         body = reply.body if isinstance(reply.body, dict) else {}
         if reply.status in (400, 401, 403):
@@ -115,12 +122,10 @@ class Exchange:
         ):
             raise TargetDown(f"The log-in answered {reply.status} without a token.", "Check the login host.")
         lasts = body.get("expires_in")
-        lasts_s = (
-            float(max(min(lasts, LASTS_MOST_S), -LASTS_MOST_S))
-            if isinstance(lasts, int | float) and not isinstance(lasts, bool)
-            else 3600.0
-        )
+        told = lasts if isinstance(lasts, int | float) and not isinstance(lasts, bool) else None
+        lasts_s = 3600.0 if told is None else float(max(min(told, LASTS_MOST_S), -LASTS_MOST_S))
         self._token = token
+        self.lasts_s = None if told is None else lasts_s
         self._log_ins += 1
         self._expires = self._clock.monotonic() + max(lasts_s - RENEW_BEFORE_S, lasts_s / 2)
         scope = body.get("scope")
@@ -132,25 +137,30 @@ class Exchange:
     async def get(self, path: str, *, needs: str) -> Reply:
         """A GET, repeated with back-off while the service has trouble; `path` is already encoded.
 
-        Returns any final answer. Raises NotAuthorised for a second 401, and for a 403, naming the scope `needs`;
-        Unavailable when the service stays in trouble, BudgetSpent when too much was repeated already.
+        Returns any final answer. Raises NotAuthorised for a second 401, and Forbidden for a 403, naming the scope or permission
+        `needs`; where that is blank, a 403 is returned like any answer. Raises Unavailable when the service stays in trouble, BudgetSpent when too much was repeated already.
         """
         return await self._answered(self._read(path), needs)
 
     async def ask(self, path: str, body: str, *, needs: str) -> Reply:
-        """A POST of a JSON text that only reads, such as a query: it may be repeated, so it is treated like `get`.
+        """A POST of a JSON text that only reads, such as a query, or that makes what does nothing, such as an idle job.
 
-        Never for what makes or changes anything. Returns and raises as `get`.
+        It may be repeated, so it is treated like `get`; never for what makes a task or changes one. Returns and raises as `get`.
         """
         headers = {"Content-Type": "application/json"}
-        url = URL(self._endpoints.api + path, encoded=True)
+        url = URL(self.endpoints.api + path, encoded=True)
         return await self._answered(Request("POST", url, headers, body.encode()), needs)
 
     async def _answered(self, request: Request, needs: str) -> Reply:
         reply = await self._repeated(lambda: self._authorised(request))
-        if reply.status == 403:
+        if reply.status == 403 and needs:
             raise denied(reply, needs)
         return reply
+
+    async def fetch(self, url: str) -> Reply:
+        """A GET of a whole, encoded URL elsewhere, which gets no token; repeated like `get`. The caller has judged the host."""
+        request = Request("GET", URL(url, encoded=True), {})
+        return await self._repeated(lambda: self._once(request))
 
     async def probe(self, path: str) -> bool:
         """One GET, not repeated: whether the service is at work. Raises NotAuthorised, LongWait."""
@@ -161,7 +171,7 @@ class Exchange:
         return isinstance(reply, Reply) and reply.status not in (*REPEATABLE, 429) and isinstance(reply.body, dict)
 
     def _read(self, path: str) -> Request:
-        return Request("GET", URL(self._endpoints.api + path, encoded=True), {})
+        return Request("GET", URL(self.endpoints.api + path, encoded=True), {})
 
     async def _repeated(self, call: Callable[[], Awaitable[Reply | Lost | NotDone | None]]) -> Reply:
         failures = paid = 0
@@ -201,7 +211,7 @@ class Exchange:
 
         Never repeats what may have been done. Raises NotAuthorised for a second 401.
         """
-        url = URL(self._endpoints.api + path, encoded=True)
+        url = URL(self.endpoints.api + path, encoded=True)
         request = Request("POST", url, {"Content-Type": "application/json", **headers}, body.encode())
         reply = await self._authorised(request, claim)
         if isinstance(reply, NotDone):
@@ -210,13 +220,49 @@ class Exchange:
         self._unconnected = 0
         return reply
 
+    async def change(
+        self, method: str, path: str, body: str, *, needs: str, claim: Claiming | None = None
+    ) -> Reply | None:
+        """A PATCH, DELETE or POST that does no harm when it is done twice; repeated like `get`.
+
+        `claim` is asked before each try, when the slot is granted; None where it said no. Returns and raises as `get`.
+        """
+        headers = {"Content-Type": "application/json"} if body else {}
+        url = URL(self.endpoints.api + path, encoded=True)
+        request = Request(method, url, headers, body.encode() if body else None)
+        unclaimed: list[bool] = []
+
+        async def call() -> Reply | Lost | NotDone | None:
+            reply = await self._authorised(request, claim)
+            if reply is not None:
+                return reply
+            unclaimed.append(True)
+            return Reply(204, None, {})
+
+        reply = await self._repeated(call)
+        if unclaimed:
+            return None
+        if reply.status == 403:
+            raise denied(reply, needs)
+        return reply
+
+    async def aside(self, method: str, path: str, body: str = "") -> Reply | Lost | NotDone:
+        """A call that a run can do without: not repeated, paid from no budget. Raises NotAuthorised for a second 401, TargetDown."""
+        headers = {"Content-Type": "application/json"} if body else {}
+        request = Request(method, URL(self.endpoints.api + path, encoded=True), headers, body.encode() or None)
+        reply = await self._authorised(request, most_s=ASIDE_MOST_S)
+        assert reply is not None  # nothing was claimed
+        return reply
+
     # One call
 
-    async def _authorised(self, request: Request, claim: Claiming | None = None) -> Reply | Lost | NotDone | None:
+    async def _authorised(
+        self, request: Request, claim: Claiming | None = None, most_s: float = math.inf
+    ) -> Reply | Lost | NotDone | None:
         for last in (False, True):
             token, log_in = await self._renewed()
             headers = {**request.headers, "Authorization": f"Bearer {token}"}
-            reply = await self._once(replace(request, headers=headers), claim)
+            reply = await self._once(replace(request, headers=headers), claim, most_s)
             if not isinstance(reply, Reply) or reply.status != 401:
                 return reply
             if last:
@@ -229,15 +275,17 @@ class Exchange:
             )  # 401 means that nothing was done; `claim` is asked again before the second call
         raise AssertionError
 
-    async def _once(self, request: Request, claim: Claiming | None = None) -> Reply | Lost | NotDone | None:
-        """One request under the pace."""
+    async def _once(
+        self, request: Request, claim: Claiming | None = None, most_s: float = math.inf
+    ) -> Reply | Lost | NotDone | None:
+        """One request under the pace; its answer may hold all calls, for at most so many seconds."""
         async with self._pace.slot() as slot:
             if claim is not None and not await self._claimed(claim, slot):
                 return None
             reply = await self._transport.send(request)
         if isinstance(reply, Reply):
             reply = _as_throttled(reply)
-            self._heed(reply)
+            self._heed(reply, most_s)
         return reply
 
     async def _claimed(self, claim: Claiming, slot: Slot) -> bool:
@@ -249,12 +297,14 @@ class Exchange:
                 slot.unused()
         return claimed
 
-    def _heed(self, reply: Reply) -> None:
+    def _heed(self, reply: Reply, most_s: float) -> None:
         """Slows everyone down where the answer says so. Raises LongWait for a wait that is too long to sit out."""
         hinted = _hinted_s(reply.headers)
+        if hinted is None and reply.status == 429:
+            hinted = _told_s(reply.body)
         if reply.status == 429:
             self._throttled += 1
-            wait_s = hinted if hinted is not None else back_off_s(self._throttled, first_s=1.0)
+            wait_s = min(hinted if hinted is not None else back_off_s(self._throttled, first_s=1.0), most_s)
             log.warning("throttled", extra={"wait_s": round(wait_s, 2)})
             self._pace.throttled(wait_s)
             return
@@ -262,7 +312,7 @@ class Exchange:
         if reply.status in HOLDING and hinted is not None:
             log.warning("told to wait", extra={"wait_s": round(hinted, 2), "status": reply.status})
             with suppress(LongWait):  # this answer still has to be told; the next call meets the closed gate
-                self._pace.throttled(hinted)
+                self._pace.throttled(min(hinted, most_s))
         numbers = [_number(reply.headers.get(f"inin-ratelimit-{name}")) for name in ("allowed", "count", "reset")]
         if all(number is not None for number in numbers):
             allowed, count, reset = (number or 0 for number in numbers)
@@ -276,8 +326,16 @@ def _hinted_s(headers: Mapping[str, str]) -> float | None:
     return max((each for each in hints if each is not None), default=None)
 
 
+def _told_s(body: object) -> float | None:
+    """What the words of a 429 ask for where the header is missing: "Retry the request in [3] seconds"."""
+    message = body.get("message") if isinstance(body, dict) else None
+    found = RETRY_IN.search(message) if isinstance(message, str) else None
+    return float(found[1]) if found else None
+
+
 def _is_final(reply: Reply) -> bool:
-    return reply.status not in REPEATABLE and (isinstance(reply.body, dict) or reply.status >= 400)
+    told = isinstance(reply.body, dict) or reply.status >= 400 or reply.status == NO_CONTENT
+    return told and reply.status not in REPEATABLE
 
 
 def _as_throttled(reply: Reply) -> Reply:
@@ -305,10 +363,14 @@ def _log_in_fix(reply: Reply) -> str:
 
 
 def denied(reply: Reply, needs: str) -> Forbidden:
-    """What a 403 means."""
+    """What a 403 means. `needs` is a scope (`task:view`) or a permission of a role (`workitems:workitem:view`)."""
+    is_permission = needs.count(":") > 1
+    kind = "permission" if is_permission else "scope"
+    place = "a role of the OAuth client, for the divisions of these rows," if is_permission else "the OAuth client"
     return Forbidden(
-        f"The target refuses this call (403: {reply.problem}); it needs the scope {needs}.",
-        f"Add {needs} to the OAuth client in Genesys Cloud, then run importer resume.",
+        f"The target refuses this call (403: {reply.problem}); it needs the {kind} {needs}.",
+        f"Add {needs} to {place} in Genesys Cloud, then run importer resume.",
+        str(reply.body.get("code") or "") if isinstance(reply.body, dict) else "",
     )
 
 

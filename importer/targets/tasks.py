@@ -2,20 +2,23 @@
 
 import json
 import re
-from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Iterator, Mapping, Sequence
 from datetime import datetime
-from typing import Any, TypeGuard
+from typing import Any
 from urllib.parse import quote
 
 from importer.core.budget import RetryBudget
-from importer.core.errors import Forbidden, TargetDown, Unavailable
-from importer.core.facts import Content, QueueFact, TaskFact
+from importer.core.custom_fields import CustomField
+from importer.core.errors import Forbidden, Unavailable
+from importer.core.facts import Content, Facts, QueueFact, TaskFact
+from importer.core.limits import Limits
 from importer.core.outcomes import THROTTLED, Answer, Conflict, Created, Lost, NotDone, Refused
 from importer.core.report import AuditEntry
 from importer.core.task import TaskRequest
-from importer.ports import AuditTrail
+from importer.ports import AuditTrail, Bulk, Hints, References
 from importer.targets.exchange import Exchange, denied
 from importer.targets.limits import TASKS
+from importer.targets.paging import pages
 from importer.targets.transport import Reply
 
 SOURCE = "api-integration"
@@ -24,7 +27,6 @@ QUERY_BYTES_MOST = 6000
 """Servers commonly stop at 8 kB of URL; accented IDs are six bytes a character once encoded."""
 PAGE = 100
 AUDIT_PAGE = 25
-PAGES_MOST = 1000
 NOBODY = "00000000-0000-0000-0000-000000000000"
 """The ID of no task: whoever looks for it sees whether the search is at work."""
 UUID = re.compile(r"[0-9a-fA-F]{8}(?:-[0-9a-fA-F]{4}){3}-[0-9a-fA-F]{12}")
@@ -37,6 +39,11 @@ class TasksTarget:
 
     name = "tasks"
     limits = TASKS
+
+    bulk: Bulk | None = None
+    hints: Hints | None = None
+    look_up = ""
+    recorded = False
 
     def __init__(self, exchange: Exchange) -> None:
         self._exchange = exchange
@@ -58,7 +65,9 @@ class TasksTarget:
 
     # Payloads
 
-    def payload(self, request: TaskRequest, queue_id: str) -> dict[str, Any]:
+    def payload(self, request: TaskRequest, facts: Facts) -> dict[str, Any]:
+        found = facts.queues.get(request["queue"], ())
+        queue_id = found[0].id if len(found) == 1 else request["queue"]
         return {
             "type": request["type"],
             "description": request["description"],
@@ -66,6 +75,9 @@ class TasksTarget:
             "routingData": {"queueId": queue_id, "priority": request["priority"]},
             "customAttributes": {**request["attributes"], "externalId": request["external_id"], "source": SOURCE},
         }
+
+    def scope(self, payload: Mapping[str, Any]) -> str:  # noqa: ARG002 - tasks are looked for everywhere
+        return ""
 
     def opened(self, payload: Mapping[str, Any], run: str, created_at: datetime) -> str:
         created = created_at.strftime("%Y-%m-%dT%H:%M:%SZ")
@@ -97,7 +109,7 @@ class TasksTarget:
             reply = await self._exchange.get(f"/api/v2/queues/{quote(name.lower(), safe='')}", needs="queue:view")
             return (_queue_fact(_object(reply, "queue")),) if reply.status == 200 else _none(reply)
         path = f"/api/v2/queues?name={quote(name, safe='')}"
-        found = [_queue_fact(each) async for each in self._pages(path, PAGE, "queue:view")]
+        found = [_queue_fact(each) async for each in pages(self._exchange, path, PAGE, "queue:view")]
         exact = _named(found, name)
         # A server may match names by its own rules; ours (without case) has the last word.
         return exact or _named(await self._listed(), name)
@@ -107,17 +119,32 @@ class TasksTarget:
 
     async def _listed(self) -> tuple[QueueFact, ...]:
         if self._all_queues is None:
-            pages = self._pages("/api/v2/queues?", PAGE, "queue:view")
-            self._all_queues = tuple([_queue_fact(each) async for each in pages])
+            queues = pages(self._exchange, "/api/v2/queues?", PAGE, "queue:view")
+            self._all_queues = tuple([_queue_fact(each) async for each in queues])
         return self._all_queues
+
+    async def vocabulary(self) -> Limits:
+        return self.limits
+
+    async def choices(self) -> tuple[Mapping[str, Sequence[str]], Sequence[CustomField]]:
+        return {"queue": await self.queue_names()}, ()
+
+    async def references(self, requests: Sequence[TaskRequest]) -> References:  # noqa: ARG002 - tasks name queues alone
+        return References()
 
     # Tasks
 
-    async def find(self, external_ids: Sequence[str]) -> Mapping[str, tuple[TaskFact, ...]]:
+    async def find(
+        self,
+        external_ids: Sequence[str],
+        scope: str = "",  # noqa: ARG002 - tasks are looked for everywhere
+        *,
+        fresh: bool = True,  # noqa: ARG002 - and every time anew
+    ) -> Mapping[str, tuple[TaskFact, ...]]:
         found: dict[str, dict[str, TaskFact]] = {}
         wanted = set(external_ids)
         for query in _queries("customAttributes.externalId", external_ids):
-            async for task in self._pages(f"/api/v2/tasks?query={query}", PAGE, "task:view"):
+            async for task in pages(self._exchange, f"/api/v2/tasks?query={query}", PAGE, "task:view"):
                 fact = self._task_fact(task)
                 if fact is None:  # "not found" lets a row be sent again: it must not rest on what cannot be read
                     raise Unavailable("A task in a search has no ID or no external ID.", "Try again later.")
@@ -144,10 +171,10 @@ class TasksTarget:
         query = quote(f"id eq '{NOBODY}'", safe="")
         return await self._exchange.probe(f"/api/v2/tasks?query={query}&pageNumber=1&pageSize=1")
 
-    async def states(self, task_ids: Sequence[str]) -> Mapping[str, str]:
+    async def states(self, task_ids: Sequence[str], scope: str = "") -> Mapping[str, str]:  # noqa: ARG002
         states: dict[str, str] = {}
         for query in _queries("id", task_ids):
-            async for task in self._pages(f"/api/v2/tasks?query={query}", PAGE, "task:view"):
+            async for task in pages(self._exchange, f"/api/v2/tasks?query={query}", PAGE, "task:view"):
                 if isinstance(task.get("id"), str) and isinstance(task.get("state"), str):
                     states[task["id"]] = task["state"]
         missing = [task_id for task_id in task_ids if task_id not in states]
@@ -161,51 +188,19 @@ class TasksTarget:
 
     # Audits
 
+    async def begin_audits(self, since: datetime) -> None:
+        pass
+
     async def audits(self, task_id: str) -> AuditTrail:
         path = f"/api/v2/audits?entityId={quote(task_id, safe='')}"
         entries: dict[str, AuditEntry] = {}
         try:
-            async for each in self._pages(path, AUDIT_PAGE, "audit:view"):
+            async for each in pages(self._exchange, path, AUDIT_PAGE, "audit:view"):
                 entry = _audit_entry(each, len(entries))
                 entries.setdefault(entry.id, entry)
         except Forbidden as problem:
             return AuditTrail((), denied=str(problem))
         return AuditTrail(tuple(sorted(entries.values(), key=lambda entry: entry.at)))
-
-    # Paging
-
-    async def _pages(self, path: str, size: int, needs: str) -> AsyncIterator[dict[str, Any]]:
-        """The entities of all pages. The end is at `total`, at `pageCount`, or at the first page that is not full.
-
-        Where such a page promises more all the same, one more is asked for: a server may give fewer rows a page than it was
-        asked for. Raises Unavailable for a list that is not whole: one that gives a page again, or nothing while more is to come.
-        """
-        seen = 0
-        full = True
-        pages: set[str] = set()
-        join = "" if path.endswith("?") else "&" if "?" in path else "?"
-        for number in range(1, PAGES_MOST + 1):
-            reply = await self._exchange.get(f"{path}{join}pageNumber={number}&pageSize={size}", needs=needs)
-            page = _object(reply, "page") if reply.status == 200 else None
-            if page is None:
-                raise Unavailable(f"A list could not be read ({reply.status}: {reply.problem}).", "Try again later.")
-            entities = page.get("entities")
-            if not isinstance(entities, list) or (full and not entities and _more(page.get("total"), seen)):
-                raise Unavailable("A list came without its entries.", "Try again later; importer resume carries on.")
-            rows = [each for each in entities if isinstance(each, dict)]
-            known = len(pages)
-            pages.add(json.dumps(rows, sort_keys=True))
-            if rows and len(pages) == known:
-                raise Unavailable("A list gives the same pages again.", "Try again later; importer resume carries on.")
-            for each in rows:
-                yield each
-            seen += len(rows)
-            if _reached(page.get("total"), seen) or _reached(page.get("pageCount"), number):
-                return
-            full = len(rows) >= size
-            if not rows or not (full or _more(page.get("total"), seen)):
-                return
-        raise TargetDown(f"A list has more than {PAGES_MOST} pages.", "Ask the service's support.")
 
 
 def _answer(reply: Reply) -> Answer:
@@ -285,16 +280,3 @@ def _audit_entry(entry: Mapping[str, Any], number: int) -> AuditEntry:
         at=str(entry.get("timestamp") or ""),
         diff=diff if isinstance(diff, dict) else {},
     )
-
-
-def _more(total: Any, seen: int) -> bool:
-    """Whether a page claims that more is to come."""
-    return _is_whole(total) and total > seen
-
-
-def _is_whole(value: Any) -> TypeGuard[int]:
-    return isinstance(value, int) and not isinstance(value, bool)
-
-
-def _reached(limit: Any, count: int) -> bool:
-    return _is_whole(limit) and count >= limit

@@ -6,7 +6,7 @@ import json
 import math
 import re
 import ssl
-from collections.abc import Mapping
+from collections.abc import AsyncIterator, Mapping
 from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
@@ -25,6 +25,8 @@ ANSWER_CAP = 4 * 1024 * 1024
 DEPTH_MOST = 64
 """Levels of lists and objects in an answer; what is deeper could not be written again."""
 ID_MOST = 100
+CLOSE_S = 1.0
+"""So long the other side of a websocket may take to agree that it is closed."""
 SECRET_LEAST = 6
 """Characters of a secret that is taken out of answers; shorter ones are parts of words."""
 _HALF = re.compile(rb"\\u[dD][89a-fA-F]")
@@ -115,8 +117,29 @@ def trusting(ca_file: Path | None = None) -> ssl.SSLContext:
     return context
 
 
+class Socket:
+    """A websocket that is open."""
+
+    def __init__(self, socket: "aiohttp.ClientWebSocketResponse[bool]") -> None:
+        self._socket = socket
+
+    async def messages(self) -> AsyncIterator[Any]:
+        """What is said, as JSON values (None for what is none), until the websocket is closed or lost."""
+        while (message := await self._socket.receive()).type in (aiohttp.WSMsgType.TEXT, aiohttp.WSMsgType.BINARY):
+            yield json_of(message.data.encode() if isinstance(message.data, str) else b"")
+
+    async def say(self, text: str) -> None:
+        """Sends a text, or nothing where the websocket was lost: `messages` ends then."""
+        with suppress(ConnectionError):
+            await self._socket.send_str(text)
+
+    async def close(self) -> None:
+        """Closes it; may be repeated."""
+        await self._socket.close()
+
+
 class HttpTransport:
-    """See Transport. The mutable state is the session, opened by the first request."""
+    """See Transport. The mutable state is the session, opened by the first request; `timeouts` may change between calls."""
 
     def __init__(
         self,
@@ -125,7 +148,7 @@ class HttpTransport:
         resolver: AbstractResolver | None = None,
     ) -> None:
         """`resolver` finds addresses; None: the system's."""
-        self._timeouts = timeouts or Timeouts()
+        self.timeouts = timeouts or Timeouts()
         self._trust = trust
         self._resolver = resolver
         self._session: aiohttp.ClientSession | None = None
@@ -137,7 +160,7 @@ class HttpTransport:
 
     async def send(self, request: Request) -> Reply | Lost | NotDone:
         try:
-            async with asyncio.timeout(self._timeouts.total_s + self._timeouts.connect_s):
+            async with asyncio.timeout(self.timeouts.total_s + self.timeouts.connect_s):
                 return await self._sent(request)
         except aiohttp.ClientSSLError as problem:
             raise TargetDown(
@@ -149,6 +172,20 @@ class HttpTransport:
             return NotDone(f"no connection to {request.url.host}: {_words(problem)}")
         except (aiohttp.ClientError, TimeoutError, OSError, ValueError) as problem:
             return Lost(f"the answer was lost: {_words(problem)}", timed_out=isinstance(problem, TimeoutError))
+
+    async def connect(self, url: URL) -> Socket | NotDone:
+        """A websocket, trusted like any other connection; it carries no credentials and follows no redirect."""
+        try:
+            async with asyncio.timeout(self.timeouts.total_s + self.timeouts.connect_s):
+                return Socket(
+                    await self._opened().ws_connect(
+                        url, timeout=aiohttp.ClientWSTimeout(ws_close=CLOSE_S), max_msg_size=ANSWER_CAP
+                    )
+                )
+        except aiohttp.ClientResponseError as problem:  # its words would tell the URL, which is the right to listen
+            return NotDone(f"no websocket at {url.host}: HTTP {problem.status}")
+        except (aiohttp.ClientError, TimeoutError, OSError, ValueError) as problem:
+            return NotDone(f"no websocket at {url.host}: {_words(problem)}")
 
     async def _sent(self, request: Request) -> Reply:
         session = self._opened()
@@ -165,7 +202,7 @@ class HttpTransport:
             connector = aiohttp.TCPConnector(
                 limit=0, force_close=True, ssl=self._trust or True, resolver=self._resolver
             )
-            timeout = aiohttp.ClientTimeout(total=self._timeouts.total_s, sock_connect=self._timeouts.connect_s)
+            timeout = aiohttp.ClientTimeout(total=self.timeouts.total_s, sock_connect=self.timeouts.connect_s)
             self._session = aiohttp.ClientSession(
                 connector=connector,
                 timeout=timeout,
@@ -175,9 +212,21 @@ class HttpTransport:
                     "User-Agent": "genesys-task-importer",
                 },
                 cookie_jar=aiohttp.DummyCookieJar(),
+                trace_configs=[_no_redirects()],
                 trust_env=False,
             )
         return self._session
+
+
+def _no_redirects() -> aiohttp.TraceConfig:
+    """No request is redirected; a websocket's has no other way to say so."""
+
+    async def refused(*_: object) -> None:
+        raise ValueError("it was redirected")
+
+    trace = aiohttp.TraceConfig()
+    trace.on_request_redirect.append(refused)
+    return trace
 
 
 async def _capped(response: aiohttp.ClientResponse) -> bytes:

@@ -39,7 +39,7 @@ def _head(preview: Preview, rate: tuple[int, float]) -> dict[str, Any]:
         "made_at": about.made_at,
         "counts": head.counts,
         "warnings": head.warnings,
-        "forecast": forecast(head.counts, looked_up, *rate),
+        "forecast": forecast(head.counts, looked_up, *rate, head.environment.target),
         "columns": head.matched,
         "queues": list(head.queues),
         "findings": findings_record(head.findings),

@@ -143,7 +143,7 @@ def _counted(values: Counter[str]) -> str:
 
 def _forecast(page: Page, preview: Preview, rate: tuple[int, float]) -> None:
     looked_up = sum(1 for queue in preview.head.queues if queue["id"])
-    cost = forecast(preview.head.counts, looked_up, *rate)
+    cost = forecast(preview.head.counts, looked_up, *rate, preview.head.environment.target)
     page.heading("Forecast", "Calls", after=f"at the cap of {rate[0]:,} calls in {rate[1]:g} s")
     for name, calls in cost["calls"].items():
         page.line(name, Styled(calls, "count"))

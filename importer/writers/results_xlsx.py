@@ -10,6 +10,7 @@ from importer.core.columns import OWN_HEADINGS
 from importer.core.findings import shorten
 from importer.core.plan import short
 from importer.core.report import OUTCOME_KEYS, AuditEntry, ResultRow, RunFacts
+from importer.core.states import in_words
 from importer.writers.book import COLUMNS_MOST, ROWS_MOST, Book, Cell, Facts, Grid, Head, Page, Styled, book
 from importer.writers.survey import Survey, full_cells, full_headings, survey
 from importer.writers.words import REJECTED, STYLES, history, next_steps, result_problem, stayed, when, worded
@@ -124,7 +125,7 @@ def _dwell_times(page: Page, surveyed: Survey) -> None:
         return
     page.heading("Time in state", "Changes", "Median s", "95 % s")
     for state, times, median, late in surveyed.dwell_table():
-        page.line(state, Styled(times, "count"), Styled(median, "seconds"), Styled(late, "seconds"))
+        page.line(in_words(state), Styled(times, "count"), Styled(median, "seconds"), Styled(late, "seconds"))
     page.note(
         "Seconds from entering a state to leaving it, where both are known; the last state of a task is not counted."
     )
@@ -135,6 +136,8 @@ def _audits(page: Page, surveyed: Survey) -> None:
     page.line("Fetched", Styled(surveyed.audits, "count"))
     if surveyed.not_fetched:
         page.line("Tasks not fetched", Styled(surveyed.not_fetched, "count"))
+    if surveyed.versions:
+        page.note("These are the versions in the workitems' own histories: this organisation does not audit workitems.")
 
 
 # The tables of rows, all in one pass
@@ -172,7 +175,7 @@ def result_cells(row: ResultRow, width: int) -> Iterator[Cell]:
     yield Styled(worded(row.outcome.value), STYLES[row.outcome.value])
     yield from full_cells(row.cells, width)
     yield row.task_id
-    yield row.state
+    yield in_words(row.state)
     yield history(row.states)
     yield row.audit_count
     yield row.attempts
@@ -204,7 +207,16 @@ def _reject(row: ResultRow, width: int, kept: Sequence[int], run: str) -> Iterat
 def _states(row: ResultRow) -> Iterator[list[Cell]]:
     seconds = [each for _, each in stayed(row.states)]
     for number, (change, stay) in enumerate(zip_longest(row.states, seconds), 1):
-        yield [row.line, row.external_id, row.task_id, number, change.state, when(change.at), change.source, stay]
+        yield [
+            row.line,
+            row.external_id,
+            row.task_id,
+            number,
+            in_words(change.state),
+            when(change.at),
+            change.source,
+            stay,
+        ]
 
 
 def _audit(row: ResultRow) -> Iterator[list[Cell]]:

@@ -5,7 +5,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
-from importer.core.report import OUTCOME_KEYS, ResultRow
+from importer.core.report import OUTCOME_KEYS, VERSION, ResultRow
 from importer.writers.words import stayed
 
 if TYPE_CHECKING:
@@ -25,6 +25,7 @@ class Survey:
     dwells: Counter[tuple[str, float]] = field(default_factory=Counter)  # by state and seconds
     audits: int = 0
     not_fetched: int = 0  # rows with a task whose audits were not fetched
+    versions: int = 0  # entries that are versions of a history: nothing else was kept
     _names: set[str] = field(default_factory=set)
 
     def add(self, row: ResultRow) -> None:
@@ -35,6 +36,7 @@ class Survey:
         for state, seconds in stayed(row.states):
             self.dwells[state, _rounded(seconds)] += 1
         self.audits += row.audit_count or 0
+        self.versions += sum(entry.action == VERSION for entry in row.audits)
         self.not_fetched += row.task_id is not None and row.audit_count is None
 
     def queue_table(self) -> tuple[list[str], list[list[Any]]]:

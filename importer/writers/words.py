@@ -8,6 +8,7 @@ from typing import NamedTuple
 from importer.core.findings import Finding, Severity
 from importer.core.outcomes import Outcome
 from importer.core.report import ICONS, ResultRow, StateChange, dwell
+from importer.core.states import in_words
 
 STYLES = {
     "ready": "good", "created": "good", "existing": "calm", "failed": "bad", "unknown": "look", "not_sent": "look",
@@ -63,7 +64,7 @@ def history(states: Sequence[StateChange]) -> str:
         date, time = clock_time(each.at)
         when = time if not day or date == day else f"{date} {time}"
         day = date
-        parts.append(f"{each.state} {when}{' (audit)' if each.source == 'audit' else ''}")
+        parts.append(f"{in_words(each.state)} {when}{' (audit)' if each.source == 'audit' else ''}")
     return " → ".join(parts)
 
 

@@ -66,6 +66,7 @@ def test_help_lists_the_exit_codes(importer: Shell) -> None:
         "serve",
         "sandbox",
         "demo",
+        "doctor",
     ],
 )
 def test_command_has_help(importer: Shell, command: str) -> None:

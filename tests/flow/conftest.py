@@ -25,6 +25,7 @@ from importer.flow.rules import Rules
 from importer.flow.run import Ending, How, Running
 from importer.ledgers.lock import SubmissionLock
 from importer.ledgers.sqlite import SqliteLedger
+from importer.ports import Target
 from importer.sandbox.clock import HandClock
 from importer.sandbox.scenario import Fault, Life, Limit, Scenario
 from importer.sandbox.server import Sandbox
@@ -94,6 +95,7 @@ class FreePace:
         self.in_flight = 0
         self.most_in_flight = 0
         self.calls = 0
+        self.calls_most = CALLS_MOST
         self.waits: list[float] = []
 
     @asynccontextmanager
@@ -101,7 +103,7 @@ class FreePace:
         while self._clock.monotonic() < self._gate:
             await self._clock.sleep(self._gate - self._clock.monotonic())
         self.calls += 1
-        assert self.calls < CALLS_MOST, "calls without end"
+        assert self.calls < self.calls_most, "calls without end"
         self.in_flight += 1
         self.most_in_flight = max(self.most_in_flight, self.in_flight)
         try:
@@ -134,6 +136,11 @@ class CountingLedger(SqliteLedger):
 class Office:
     """Everything that a run needs, and verbs for what happens in the world around it."""
 
+    target_name = "tasks"
+
+    patience_s = 20.0  # real time, like the next: no answer is taken for lost because the machine is busy
+    impatience_s = 0.3
+
     def __init__(self, sandbox: Sandbox, hand: HandClock, folder: Path) -> None:
         self.sandbox = sandbox
         self.folder = folder
@@ -143,32 +150,37 @@ class Office:
         self._processes = count(1)
         self.me = Holder("boot", "space", next(self._processes), "0")
         self.gone: set[Holder] = set()
-        self.ledger, self.pace, self.exchange, self.target = self._furnished()
+        self.ledger, self.pace, self.exchange, self.target = self._furnished(self.patience_s)
 
-    def _furnished(self, patience_s: float = 0.3) -> tuple[CountingLedger, FreePace, Exchange, TasksTarget]:
+    def _furnished(self, patience_s: float) -> tuple[CountingLedger, FreePace, Exchange, Target]:
         pace = FreePace(self.clock)
         endpoints = Endpoints(self.sandbox.api_url, self.sandbox.login_url)
         credentials = Credentials(self.sandbox.client_id, self.sandbox.client_secret)
-        transport = HttpTransport(Timeouts(total_s=patience_s, connect_s=patience_s))
-        exchange = Exchange(endpoints, credentials, pace, self.clock, transport)
-        return CountingLedger(self.folder / "ledger.sqlite"), pace, exchange, TasksTarget(exchange)
+        self.transport = HttpTransport(Timeouts(total_s=patience_s, connect_s=patience_s))
+        exchange = Exchange(endpoints, credentials, pace, self.clock, self.transport)
+        return CountingLedger(self.folder / "ledger.sqlite"), pace, exchange, self._target(exchange)
+
+    def _target(self, exchange: Exchange) -> Target:
+        return TasksTarget(exchange)
 
     async def closes(self) -> None:
         """The day ends."""
         await self.target.close()
         self.ledger.close()
 
-    async def starts_again(self, patience_s: float = 0.3) -> None:
+    async def starts_again(self, patience_s: float | None = None) -> None:
         """Another process takes over: nothing is kept but the ledger's file. `patience_s` is real time."""
         await self.closes()
         self.gone.add(self.me)
         self.me = Holder("boot", "space", next(self._processes), "0")
-        self.ledger, self.pace, self.exchange, self.target = self._furnished(patience_s)
+        self.ledger, self.pace, self.exchange, self.target = self._furnished(patience_s or self.patience_s)
 
     # Verbs for the world
 
     def breaks(self, kind: str, **options: Any) -> None:
-        """A fault, of creates unless told."""
+        """A fault, of creates unless told. Whoever waits for a call that hangs gives it up soon."""
+        if kind.startswith("hang"):
+            self.transport.timeouts = Timeouts(self.impatience_s, self.impatience_s)
         self.sandbox.breaks(Fault.model_validate({"operation": "create", "kind": kind, **options}))
 
     def post_is_lost(self, *at: int) -> None:
@@ -198,6 +210,16 @@ class Office:
         """The ID of the queue of that name."""
         return next(queue.id for queue in self.sandbox.world.queues.values() if queue.name == name)
 
+    def payload(self, external_id: str, description: str, queue: str) -> dict[str, Any]:
+        """What is sent for a row."""
+        return {
+            "type": "email",
+            "description": description,
+            "state": "new",
+            "routingData": {"queueId": self.queue_id(queue), "priority": 50},
+            "customAttributes": {"externalId": external_id, "source": "api-integration"},
+        }
+
     def opens(
         self,
         external_ids: Sequence[str],
@@ -209,7 +231,7 @@ class Office:
         """A run with a row for each external ID, ready unless `verdicts` say otherwise, recorded."""
         number = next(self._runs)
         run, total = f"run-{number}", len(external_ids)
-        environment = Environment("tasks", self.sandbox.api_url, self.sandbox.client_id)
+        environment = Environment(self.target_name, self.sandbox.api_url, self.sandbox.client_id)
         head = PlanHead(
             source_sha256="0" * 64,
             source_bytes=1,
@@ -228,12 +250,6 @@ class Office:
             findings=(),
         )
         about = About(f"plan-{number}", f"{number:064d}", "tasks.csv", "2027-01-15T08:00:00Z", "tester", "0")
-        payload = {
-            "type": "email",
-            "description": description,
-            "state": "new",
-            "routingData": {"queueId": self.queue_id(queue or "General Inquiry"), "priority": 50},
-        }
         rows = [
             PlanRow(
                 line=line,
@@ -243,7 +259,7 @@ class Office:
                 external_id=external_id,
                 queue=queue or "General Inquiry",
                 task_id=None,
-                payload={**payload, "customAttributes": {"externalId": external_id, "source": "api-integration"}},
+                payload=self.payload(external_id, description, queue or "General Inquiry"),
                 findings=(),
             )
             for line, external_id in enumerate(external_ids, start=2)

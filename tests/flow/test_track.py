@@ -5,7 +5,7 @@ from typing import Any
 import pytest
 
 from importer.core.errors import Interrupted, NotAuthorised, TargetDown
-from importer.core.stages import FINAL_STATES
+from importer.core.states import FINAL_STATES
 from importer.sandbox.scenario import Fault
 from tests.flow.conftest import Office, ids
 

@@ -11,7 +11,7 @@ import pytest
 
 from importer.core.errors import LedgerError
 from importer.core.facts import TaskFact
-from importer.core.stages import FINAL_STATES
+from importer.core.states import FINAL_STATES
 from importer.ledgers.checkup import verified
 from importer.ports import AuditTrail
 from importer.sandbox.clock import HandClock
@@ -321,8 +321,8 @@ async def test_busy_ledger_stops_a_run_that_is_carried_on(office: Office, settle
 class Forgetful(TasksTarget):
     """A target for which there is no memory left at the n-th call of a kind."""
 
-    def __init__(self, target: TasksTarget, kind: str, at: int) -> None:
-        super().__init__(target._exchange)
+    def __init__(self, exchange: Exchange, kind: str, at: int) -> None:
+        super().__init__(exchange)
         self._left = {kind: at}
 
     def _call(self, kind: str) -> None:
@@ -331,18 +331,20 @@ class Forgetful(TasksTarget):
         if left == 1:
             raise MemoryError
 
-    async def find(self, external_ids: Sequence[str]) -> Mapping[str, tuple[TaskFact, ...]]:
+    async def find(
+        self, external_ids: Sequence[str], scope: str = "", *, fresh: bool = True
+    ) -> Mapping[str, tuple[TaskFact, ...]]:
         self._call("find")
-        return await super().find(external_ids)
+        return await super().find(external_ids, scope, fresh=fresh)
 
     async def create(self, payload: str, external_id: str, claim: Any) -> Any:
         answer = await super().create(payload, external_id, claim)
         self._call("create")  # the worst moment: the task is there, and its answer is not recorded
         return answer
 
-    async def states(self, task_ids: Sequence[str]) -> Mapping[str, str]:
+    async def states(self, task_ids: Sequence[str], scope: str = "") -> Mapping[str, str]:
         self._call("states")
-        return await super().states(task_ids)
+        return await super().states(task_ids, scope)
 
     async def audits(self, task_id: str) -> AuditTrail:
         self._call("audits")
@@ -353,7 +355,7 @@ class Forgetful(TasksTarget):
 async def test_memory_that_runs_out_ends_the_command_and_nothing_else(office: Office, kind: str) -> None:
     """A MemoryError ends the command at once; the ledger is whole, and the next one carries the run on."""
     office.post_is_lost(3)
-    office.target = Forgetful(office.target, kind, at=1 if kind == "find" else 2)
+    office.target = Forgetful(office.exchange, kind, at=1 if kind == "find" else 2)
     run = office.opens(ids(6))
     with pytest.raises((MemoryError, BaseExceptionGroup)) as ended:
         await office.carries_on(run, concurrency=1, track="closed")

@@ -22,7 +22,7 @@ from importer.ledgers.database import MARK
 from importer.ledgers.reserve import BYTES
 from importer.ledgers.seal import seal
 from importer.ledgers.sqlite import SqliteLedger
-from importer.ports import CallEnd, Claim, RunRow
+from importer.ports import CallEnd, Claim, OpenCall, RunRow
 from tests.ledgers.conftest import AT, DIGEST, Opens, plan_row, preview, run_record
 
 FLIPS = 200
@@ -384,10 +384,12 @@ async def test_call_without_an_answer_is_known_with_its_rows(ledger: SqliteLedge
     entries = await ledger.entries(run, [Stage.READY], -1, 10)
     claim = await ledger.claim(entries[:2], AT, kind="bulk")
     single = await ledger.claim(entries[2:], AT)
-    assert ledger.open_calls(run) == {claim.call: (0, 1), single.call: (2,)}
+    assert claim.call is not None
     assert single.call is not None
+    both, one = OpenCall(claim.call, "bulk", (0, 1)), OpenCall(single.call, "create", (2,))
+    assert ledger.open_calls(run) == [both, one]
     await ledger.end_call(run, CallEnd(single.call, "created", AT))
-    assert ledger.open_calls(run) == {claim.call: (0, 1)}
+    assert ledger.open_calls(run) == [both]
 
 
 async def test_call_leaves_out_rows_that_another_run_holds(ledger: SqliteLedger, opens: Opens) -> None:
@@ -397,7 +399,8 @@ async def test_call_leaves_out_rows_that_another_run_holds(ledger: SqliteLedger,
     second = opens("second")
     claim = await ledger.claim(await ledger.entries(second, [Stage.READY], -1, 10), AT)
     assert set(claim.taken) == {1}
-    assert ledger.open_calls(second) == {claim.call: (0, 2)}
+    assert claim.call is not None
+    assert ledger.open_calls(second) == [OpenCall(claim.call, "create", (0, 2))]
 
 
 async def test_lease_is_taken_by_one_of_two(path: Path, ledger: SqliteLedger, opens: Opens) -> None:

@@ -3,6 +3,7 @@
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from dataclasses import dataclass, field
+from typing import Protocol
 
 import pytest
 from aiohttp import web
@@ -46,7 +47,10 @@ class Stand:
         return [each for each in self.seen if each.path != "/oauth/token"]
 
 
-Stands = Callable[[Answering], AbstractAsyncContextManager[Stand]]
+class Stands(Protocol):
+    """Starts a stand; a call is given up after `patience_s` seconds of real time."""
+
+    def __call__(self, answering: Answering, patience_s: float = ...) -> AbstractAsyncContextManager[Stand]: ...
 
 
 class ForwardClock(TurnedClock):
@@ -61,12 +65,16 @@ async def log_in(request: web.BaseRequest, body: bytes) -> web.StreamResponse:
     return web.json_response({"access_token": TOKEN, "token_type": "bearer", "expires_in": 86399})
 
 
+PATIENCE_S = 20.0
+"""Real time: no answer is taken for lost because the machine is busy."""
+
+
 @pytest.fixture
 def stands() -> Stands:
     """Starts a server that answers as told, and logs everyone in."""
 
     @asynccontextmanager
-    async def started(answering: Answering) -> AsyncIterator[Stand]:
+    async def started(answering: Answering, patience_s: float = PATIENCE_S) -> AsyncIterator[Stand]:
         seen: list[Seen] = []
 
         async def handle(request: web.BaseRequest) -> web.StreamResponse:
@@ -82,7 +90,7 @@ def stands() -> Stands:
         clock = ForwardClock(HandClock())
         pace = FreePace(clock)
         exchange = Exchange(
-            Endpoints(url, url), Credentials("me", SECRET), pace, clock, HttpTransport(Timeouts(0.3, 0.3))
+            Endpoints(url, url), Credentials("me", SECRET), pace, clock, HttpTransport(Timeouts(patience_s, patience_s))
         )
         target = TasksTarget(exchange)
         try:

@@ -78,7 +78,7 @@ async def test_exchange_gives_up_a_call_that_hangs(stands: Stands) -> None:
         await done.wait()
         return web.json_response({})
 
-    async with stands(hangs) as stand:
+    async with stands(hangs, patience_s=0.3) as stand:
         answer = await stand.target.create("{}", "E-1", yes)
         done.set()
         assert isinstance(answer, Lost)
@@ -97,7 +97,7 @@ async def test_exchange_gives_up_a_body_that_trickles(stands: Stands) -> None:
             await asyncio.sleep(0)
         return response
 
-    async with stands(trickles) as stand:
+    async with stands(trickles, patience_s=0.3) as stand:
         assert isinstance(await stand.target.create("{}", "E-1", yes), Lost)
 
 

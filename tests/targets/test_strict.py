@@ -10,6 +10,7 @@ from hypothesis import strategies as st
 from yarl import URL
 
 from importer.core.columns import match_headings
+from importer.core.facts import Facts
 from importer.core.mapping import Mapping
 from importer.core.outcomes import Created, Lost
 from importer.core.rows import Line, Row
@@ -141,7 +142,7 @@ def test_priority_is_plain_digits_or_refused(text: str) -> None:
     """`1_000`, `1e2`, `True`, `٥` and their like are no whole numbers; nothing but ASCII digits becomes one."""
     number = whole_number(text)
     assert isinstance(number, str) or (text.lstrip("+-").isascii() and text.lstrip("+-").isdigit())
-    header = match_headings(Row(Line(1), ("External ID", "Queue", "Priority", "Description")), Mapping())
+    header = match_headings(Row(Line(1), ("External ID", "Queue", "Priority", "Description")), Mapping(), TASKS)
     shaped = Shaper(header, Mapping(), TASKS)(Row(Line(2), ("E-1", "Billing", text, "d")))
     assert shaped.request is None or shaped.request["priority"] == int(text) in range(100)
 
@@ -158,7 +159,7 @@ def test_payload_has_no_number_that_json_lacks() -> None:
         "description": "1e999",
         "attributes": {"a": "12345678901234567890"},
     }
-    payload = TasksTarget.payload(None, request, "q-1")  # type: ignore[arg-type]
+    payload = TasksTarget.payload(None, request, Facts())  # type: ignore[arg-type]
     assert json.loads(json.dumps(payload, allow_nan=False))["customAttributes"] == {
         "a": "12345678901234567890",
         "externalId": "NaN",
