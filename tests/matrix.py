@@ -138,6 +138,7 @@ test waits for time to pass, but where another process is watched. Beside the fo
 | the harness: scenes, kill points, power cuts, proxy, referee | `harness/` |
 | the whole flow in one process on a virtual clock, and the model | `simulation/` |
 | one-line sabotages, each of which a named test must notice | `sabotage/` |
+| the platform's definition, tightened, and what it says of sandbox and target | `contract/` |
 | benchmarks; no tests | `bench/` |
 
 ## How to run them
@@ -154,8 +155,12 @@ test waits for time to pass, but where another process is watched. Beside the fo
 | full and failing disks (Linux, root, strace) | `python -m pytest tests/test_disk_faults.py` |
 | one seed of the simulation, told step by step | `python -m tests.simulation 4711` |
 | many seeds | `python -m tests.simulation 1 500` |
+| the same with workitems | `python -m tests.simulation 4711 workitems`, `python -m tests.simulation 1 500 workitems` |
+| what holds for every target | `python -m pytest tests/any_target` |
+| workitems through proxy, kills and storm, again from a seed | `PROXY_SEED=7`, `KILL_SEED=1` or `STORM_SEED=7` before `python -m pytest tests/test_workitem_*.py` |
 | the model | `python -m pytest tests/simulation/test_model.py` |
 | the sabotages: all of them, or one by its name | `python -m tests.sabotage`, `python -m tests.sabotage "claim not written to the ledger"` |
+| the contract; Prism (npm) reads the same requests | `python -m pytest tests/contract`, `python -m pytest -m nightly tests/contract/test_prism.py` |
 | the storm, again from its seed | `STORM_SEED=7 python -m pytest tests/test_storm.py` |
 | how fast `check` is, and whether the cap is used | `python -m tests.bench.check csv`, `python -m tests.bench.pace` |
 | resuming, the ledger's pace, odd files | `python -m tests.bench.resume`, `python -m tests.bench.ledger`, `python -m tests.bench.bad_input` |

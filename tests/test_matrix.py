@@ -14,7 +14,7 @@ STAGES = (
     "I, S, start, start S, R, R, R, A, L, P"
 )
 """The stages of each fault in their order, as the rule book of this project has them."""
-FAULTS, ATTACKS, FIGURES = 39, 29, 17
+FAULTS, ATTACKS, FIGURES = 39, 29, 18
 
 
 @pytest.fixture(scope="module")

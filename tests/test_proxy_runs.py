@@ -7,80 +7,30 @@ import asyncio
 import os
 import subprocess
 from collections import Counter
-from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager, suppress
+from contextlib import suppress
 from pathlib import Path
-from typing import Any
 
 import pytest
 
 from importer.sandbox.scenario import Limit, Scenario
-from importer.sandbox.server import Sandbox
 from tests.harness import referee
-from tests.harness.proxy import Plan, Proxy, Request, Trouble, calm, canary, proxied, scripted, seeded
-from tests.harness.scene import Scene, external_ids, scene, write_rows
+from tests.harness.proxy import Request, Trouble, canary, proxied, scripted
+from tests.harness.rides import LATE_S, SETTINGS, Ride, judged, real
+from tests.harness.scene import external_ids, scene, write_rows
 
 FIRST = int(os.environ.get("PROXY_SEED", "1"))
 ROWS = 12
-AT_ONCE = 6
-"""So many importers at a time."""
-SETTINGS = {"IMPORTER_INDEX_LAG": "2s", "IMPORTER_TIMEOUT": "700ms"}
-LATE_S = 0.25
-"""How late something may arrive: with the index lag of the sandbox well below what the importer is told."""
 SCENARIO = Scenario(unique=False, index_lag_s=0.2, limit=Limit(calls=0))
 PROCESS = "unique = false\nindex_lag_s = 0.2\n[limit]\ncalls = 0\n"
 """The same for a sandbox process."""
 RUN = ("run", "tasks.csv", "--yes", "--track", "none", "--rate", "200/s")
-RESUMES_MOST = 4
 READS = 3
 """So many look-ups are spoiled in a row; five would be taken for an outage."""
 
 
-@asynccontextmanager
-async def real(folder: Path, scenario: Scenario, plan: Plan) -> AsyncIterator[tuple[Scene, Proxy]]:
-    """A sandbox with a journal, a proxy in front of it, and the scene of an importer that knows only the proxy."""
-    journal = folder / "journal.jsonl"
-    async with Sandbox(scenario, seed=7, journal=journal) as sandbox, Proxy(sandbox.api_url, plan) as proxy:
-        who = {"client_id": sandbox.client_id, "client_secret": sandbox.client_secret}
-        yield Scene(folder, who, journal, proxy.url, SETTINGS), proxy
-
-
-async def ridden(seed: int, folder: Path) -> tuple[list[str], Counter[str], Counter[str]]:
-    """One run through the weather of that seed, resumed in fair weather: violations, troubles by kind, outcomes."""
-    folder.mkdir()
-    write_rows(folder / "tasks.csv", external_ids(ROWS))
-    async with real(folder, SCENARIO, seeded(seed, patience_s=LATE_S)) as (scene, proxy):
-        code, _ = await asyncio.to_thread(scene.forked, *RUN)
-        proxy.plan = calm
-        for _ in range(RESUMES_MOST):
-            if code == 0:
-                break
-            code, _ = await asyncio.to_thread(scene.forked, "resume")
-    evidence = scene.evidence(rows=ROWS)
-    return referee.violations(evidence), proxy.done, Counter(row.outcome for row in evidence.ledger)
-
-
-async def series(seeds: range, folder: Path) -> tuple[dict[int, list[str]], Counter[str], Counter[str]]:
-    """What is wrong by seed, all troubles, all outcomes."""
-    gate = asyncio.Semaphore(AT_ONCE)
-
-    async def one(seed: int) -> Any:
-        async with gate:
-            try:
-                return await ridden(seed, folder / str(seed))
-            except AssertionError as problem:  # a command that printed nothing: told with its seed, after all others
-                return [str(problem)], Counter(), Counter()
-
-    all_found = await asyncio.gather(*map(one, seeds))
-    wrong = {seed: found for seed, (found, _, _) in zip(seeds, all_found, strict=True) if found}
-    return wrong, sum((t for _, t, _ in all_found), Counter()), sum((o for _, _, o in all_found), Counter())
-
-
-async def judged(seeds: range, folder: Path) -> None:
-    wrong, troubles, outcomes = await series(seeds, folder)
-    assert wrong == {}, f"by seed: {wrong}; troubles {dict(troubles)}, outcomes {dict(outcomes)}"
-    assert outcomes.total() == len(seeds) * ROWS
-    assert len(troubles) >= 12, f"only {dict(troubles)}"
+def ride(seed: int) -> Ride:
+    """The same for every seed."""
+    return Ride(SCENARIO, ROWS, RUN)
 
 
 ONCE = (
@@ -141,13 +91,13 @@ async def test_proxy_runs_go_red_where_the_index_lags_more_than_was_declared(tmp
 
 async def test_proxy_runs_lose_nothing_and_make_nothing_twice(tmp_path: Path) -> None:
     """In the weather of each of 20 seeds there are no duplicates and no lost rows, and the books balance."""
-    await judged(range(FIRST, FIRST + 20), tmp_path)
+    await judged(range(FIRST, FIRST + 20), tmp_path, ride)
 
 
 @pytest.mark.nightly
 async def test_proxy_runs_of_many_seeds(tmp_path: Path) -> None:
     """The same for 400 seeds."""
-    await judged(range(FIRST + 1000, FIRST + 1400), tmp_path)
+    await judged(range(FIRST + 1000, FIRST + 1400), tmp_path, ride)
 
 
 def test_proxy_bombs_do_not_fill_the_memory(tmp_path: Path) -> None:

@@ -68,11 +68,11 @@ class Place:
     before: int  # bytes that the world's journal had when this place was made
 
     @classmethod
-    def made(cls, folder: Path, world: World, warm: Warm, rows: int) -> "Place":
+    def made(cls, folder: Path, world: World, warm: Warm, rows: int, target: str = "tasks") -> "Place":
         """A new folder with `tasks.csv`; its external IDs begin with the folder's name."""
         folder.mkdir(exist_ok=True)
         place = cls(folder, world, warm, rows, world.facts.stat().st_size)
-        write_rows(folder / "tasks.csv", place.names)
+        write_rows(folder / "tasks.csv", place.names, target)
         return place
 
     @property

@@ -8,6 +8,7 @@ import asyncio
 import gzip
 import json
 import random
+import re
 import socket
 import struct
 import threading
@@ -19,6 +20,14 @@ from functools import cache
 from typing import Literal, Self
 
 HOST = "127.0.0.1"
+WORKITEMS = "/api/v2/taskmanagement/workitems"
+CREATES = frozenset({
+    ("POST", "/api/v2/tasks"),
+    ("POST", WORKITEMS),
+    ("POST", f"{WORKITEMS}/bulk/add/jobs"),
+    ("PATCH", f"{WORKITEMS}/bulk/add/jobs/*"),
+})  # fmt: skip
+JOB = re.compile(r"/jobs/[0-9a-fA-F-]{36}")
 Kind = Literal[
     "delay",  # the request (up) or the answer waits `seconds`
     "slow",  # `size` bytes a second, in pieces of a twentieth of that
@@ -60,13 +69,19 @@ class Request:
 
     @property
     def creates(self) -> bool:
-        """Whether it is a POST of a task."""
-        return (self.method, self.path) == ("POST", "/api/v2/tasks")
+        """Whether it is a POST of a task or a workitem, or makes a job of many or has one begin."""
+        return (self.method, self.kind) in CREATES
+
+    @property
+    def kind(self) -> str:
+        """The path, alike for all jobs."""
+        return JOB.sub("/jobs/*", self.path)
 
     @property
     def external_id(self) -> str:
-        """The external ID of the task that it creates."""
-        external_id: str = json.loads(self.body)["customAttributes"]["externalId"]
+        """The external ID of the task or single workitem that it creates."""
+        body = json.loads(self.body)
+        external_id: str = body["externalTag"] if "externalTag" in body else body["customAttributes"]["externalId"]
         return external_id
 
 
@@ -260,7 +275,8 @@ class Proxy:
     def _known(self, request: bytes) -> Request:
         method, target, _ = request.partition(b"\r\n")[0].decode("latin-1").split(" ", 2)
         path = target.partition("?")[0]
-        nth = sum((each.method, each.path) == (method, path) for each in self.requests) + 1
+        kind = JOB.sub("/jobs/*", path)
+        nth = sum((each.method, each.kind) == (method, kind) for each in self.requests) + 1
         self.requests.append(Request(len(self.requests) + 1, method, path, nth, request.partition(b"\r\n\r\n")[2]))
         return self.requests[-1]
 

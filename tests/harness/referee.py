@@ -7,6 +7,7 @@ Exit code 0 and one line if all holds; 1 and every violation, one a line, if not
 """
 
 import argparse
+import hashlib
 import json
 import sqlite3
 import sys
@@ -42,6 +43,8 @@ class Call:
     name: str  # which process's how manieth call
     operation: str
     external_id: str | None = None
+    external_ids: tuple[str | None, ...] = ()  # of a job that is to make several
+    job: str = ""  # the ID of the job that is spoken of
     sha256: str | None = None
     answered: float | None = None
     status: int = 0
@@ -55,6 +58,15 @@ class Commit:
 
     task_id: str
     external_id: str | None
+    job: str = ""  # whose workitem it is, where a job made it
+
+
+@dataclass(frozen=True, slots=True)
+class Begun:
+    """A job that the ledger says is begun: its run and the external IDs of its rows."""
+
+    run: str
+    external_ids: frozenset[str]
 
 
 @dataclass(frozen=True, slots=True)
@@ -93,6 +105,8 @@ class Evidence:
     settled: bool = True  # whether all runs ended, so that no committed task may be of a row that is still `unknown`
     tasks_of: Mapping[str, int] = field(default_factory=dict)  # external IDs that may have more tasks than one
     intents: Mapping[tuple[str, str], int] | None = None  # POSTs begun, by external ID and SHA-256; None: not known
+    jobs: Mapping[str, tuple[Begun, ...]] | None = None  # jobs begun, by their IDs; None: not known
+    payloads: Mapping[str, Mapping[str, str]] | None = None  # what a row sends, by external ID and run; None: not known
 
 
 def violations(evidence: Evidence) -> list[str]:
@@ -267,6 +281,8 @@ def _few_resends(evidence: Evidence) -> Iterator[str]:
     for call in evidence.calls:
         if call.external_id is not None and not (call.sent and call.status in PROOFS):
             posts[call.external_id] += 1
+    for job in _started(evidence):
+        posts.update({name for begun in (evidence.jobs or {}).get(job, ()) for name in begun.external_ids})
     for external_id, number in posts.items():
         if number > 1 + RESENDS_MOST:
             yield f"resends: {external_id} was POSTed {number} times without a proof that nothing was done"
@@ -286,6 +302,40 @@ def _intent_first(evidence: Evidence) -> Iterator[str]:
             yield f"no intent: {key[0]} was POSTed {number} times, the ledger has recorded {recorded} such calls"
 
 
+def _jobs_as_recorded(evidence: Evidence) -> Iterator[str]:
+    """A job is not begun before the ledger names it and its rows; it makes what these rows ask for and nothing else."""
+    if evidence.jobs is None:
+        return
+    for job in sorted(_started(evidence) - evidence.jobs.keys()):
+        yield f"no intent: the job {job} was begun, and the ledger does not know it"
+    for commit in evidence.commits:
+        begun = evidence.jobs.get(commit.job, ())
+        if begun and not any(commit.external_id in each.external_ids for each in begun):
+            yield f"wrong job: {commit.external_id} was made by the job {commit.job}, which the ledger has for other rows"
+
+
+def _jobs_of_frozen_bytes(evidence: Evidence) -> Iterator[str]:
+    """What a job is made of is, byte by byte, what the ledger has frozen for its rows, of one run."""
+    if evidence.payloads is None:
+        return
+    for call in evidence.calls:
+        if call.external_ids and call.sha256 is not None:
+            held = [evidence.payloads.get(name or "", {}) for name in call.external_ids]
+            runs = set(held[0]).intersection(*held)
+            if not any(call.sha256 == _of_job([each[run] for each in held]) for run in runs):
+                yield f"changed body: the job of {call.name} has other bytes than the ledger for {call.external_ids[0]} …"
+
+
+def _of_job(payloads: Sequence[str]) -> str:
+    return hashlib.sha256(f'{{"entities":[{",".join(payloads)}]}}'.encode()).hexdigest()
+
+
+def _started(evidence: Evidence) -> set[str]:
+    """The jobs of which something asked that they begin, without an answer that proves it in vain."""
+    wanted = [call for call in evidence.calls if call.operation == "bulk_add_patch"]
+    return {call.job for call in wanted if not (call.sent and call.status in PROOFS)}
+
+
 RULES: tuple[Callable[[Evidence], Iterator[str]], ...] = (
     _no_duplicates,
     _commits_have_rows,
@@ -298,6 +348,8 @@ RULES: tuple[Callable[[Evidence], Iterator[str]], ...] = (
     _same_bytes,
     _few_resends,
     _intent_first,
+    _jobs_as_recorded,
+    _jobs_of_frozen_bytes,
 )
 
 
@@ -316,7 +368,8 @@ def gathered(
     calls, commits, whole = read_journals(journals)
     books = [*map(read_json, results_json), *map(read_workbook, results_xlsx)]
     books += [book for summary in summaries for book in read_summary(summary)]
-    known = {"intents": read_intents(ledger), **promised}
+    kept = {"intents": read_intents(ledger), "jobs": read_jobs(ledger), "payloads": read_payloads(ledger)}
+    known = {**kept, **promised}
     return Evidence(calls, commits, whole, read_ledger(ledger), tuple(books), **known)
 
 
@@ -332,8 +385,20 @@ def read_journals(paths: Sequence[Path]) -> tuple[tuple[Call, ...], tuple[Commit
         whole = whole and (start["world"] in worlds or start["tasks"] == 0)
         worlds.add(start["world"])
         calls += _calls(rest, number, start, start["now"] - zero - start["monotonic"])
-        commits += [Commit(fact["task_id"], fact["external_id"]) for fact in rest if fact["kind"] == "committed"]
+        commits += _commits(rest)
     return tuple(calls), tuple(commits), whole
+
+
+def _commits(facts: Sequence[Mapping[str, Any]]) -> Iterator[Commit]:
+    jobs = {fact["n"]: _job(fact) for fact in facts if fact["kind"] == "arrived"}
+    for fact in facts:
+        if fact["kind"] == "committed":
+            yield Commit(fact["task_id"], fact["external_id"], jobs.get(fact["n"], ""))
+
+
+def _job(arrived: Mapping[str, Any]) -> str:
+    """The job that a call begins, by its path; a blank for any other call."""
+    return str(arrived["path"]).rpartition("/")[2] if arrived["operation"] == "bulk_add_patch" else ""
 
 
 def _processes(paths: Sequence[Path]) -> Iterator[list[dict[str, Any]]]:
@@ -358,9 +423,11 @@ def _calls(facts: Iterable[Mapping[str, Any]], process: int, start: Mapping[str,
     for fact in facts:
         if fact["kind"] == "arrived":
             arrived = {"arrived": fact["monotonic"] + shift, "operation": fact["operation"]}
-            joined[fact["n"]] = {**arrived, "name": f"call {process}.{fact['n']} ({fact['operation']})"}
+            named = {"name": f"call {process}.{fact['n']} ({fact['operation']})", "job": _job(fact)}
+            joined[fact["n"]] = {**arrived, **named}
         elif fact["kind"] == "read":
-            joined[fact["n"]] |= {"external_id": fact["external_id"], "sha256": fact["sha256"]}
+            asked = {"external_id": fact["external_id"], "external_ids": tuple(fact.get("external_ids", ()))}
+            joined[fact["n"]] |= {**asked, "sha256": fact["sha256"]}
         elif fact["kind"] == "answered":
             told = {"answered": fact["monotonic"] + shift, "status": fact["status"], "sent": fact["sent"]}
             wall = start["now"] + fact["monotonic"] - start["monotonic"]
@@ -389,7 +456,11 @@ def _gate(fact: Mapping[str, Any], answered: float, wall: float) -> float | None
 ROWS = """SELECT run, line, stage, task_id, external_id FROM rows JOIN runs ON runs.no = rows.no
     ORDER BY rows.no, rows.position"""
 INTENTS = """SELECT rows.external_id, calls.body FROM calls JOIN call_rows ON call_rows.call = calls.call
-    JOIN rows ON rows.no = calls.no AND rows.position = call_rows.position"""
+    JOIN rows ON rows.no = calls.no AND rows.position = call_rows.position WHERE calls.kind = 'create'"""
+JOBS = """SELECT substr(calls.kind, 6), calls.call, run, rows.external_id FROM calls JOIN runs ON runs.no = calls.no
+    JOIN call_rows ON call_rows.call = calls.call
+    JOIN rows ON rows.no = calls.no AND rows.position = call_rows.position WHERE calls.kind LIKE 'bulk %'"""
+PAYLOADS = "SELECT rows.external_id, run, payload FROM rows JOIN runs ON runs.no = rows.no WHERE payload <> ''"
 
 
 def read_ledger(path: Path) -> tuple[Row, ...]:
@@ -403,6 +474,25 @@ def read_ledger(path: Path) -> tuple[Row, ...]:
 def read_intents(path: Path) -> Counter[tuple[str, str]]:
     """How often the ledger says that a POST of these bytes for this external ID was begun."""
     return Counter((name, bytes(digest).hex()) for name, digest in _queried(path, INTENTS))
+
+
+def read_jobs(path: Path) -> dict[str, tuple[Begun, ...]]:
+    """The jobs of which the ledger says that they were begun, by their IDs."""
+    rows: dict[tuple[str, int, str], set[str]] = defaultdict(set)
+    for job, call, run, name in _queried(path, JOBS):
+        rows[job, call, run].add(name)
+    found: dict[str, tuple[Begun, ...]] = {}
+    for (job, _, run), names in rows.items():
+        found[job] = (*found.get(job, ()), Begun(run, frozenset(names)))
+    return found
+
+
+def read_payloads(path: Path) -> dict[str, dict[str, str]]:
+    """What each row of each run sends, by its external ID."""
+    found: dict[str, dict[str, str]] = defaultdict(dict)
+    for name, run, payload in _queried(path, PAYLOADS):
+        found[name][run] = payload
+    return found
 
 
 def _queried(path: Path, query: str) -> list[tuple[Any, ...]]:

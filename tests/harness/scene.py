@@ -18,6 +18,7 @@ from tests.harness import referee
 
 COMMAND = (sys.executable, "-c", "from importer.cli import main; main()")
 HEADINGS = ("External ID", "Queue", "Priority", "Type", "Description")
+WORKITEM_HEADINGS = ("External ID", "Name", "Worktype", "Queue", "Priority", "Description")
 PATIENCE_S = 120.0
 LOADED = (
     "importer.cli.app",
@@ -25,6 +26,7 @@ LOADED = (
     "importer.cli.again",
     "importer.wiring",
     "importer.targets.tasks",
+    "importer.targets.workitems.target",
     "importer.ledgers.sqlite",
     "importer.writers.results_xlsx",
     "importer.writers.preview_xlsx",
@@ -156,10 +158,16 @@ def external_ids(number: int) -> list[str]:
     return [f"S-{n:05}" for n in range(1, number + 1)]
 
 
-def write_rows(path: Path, names: Sequence[str]) -> None:
-    """A CSV file with a good row for each external ID."""
+def write_rows(path: Path, names: Sequence[str], target: str = "tasks") -> None:
+    """A CSV file with a good row for each external ID, as the target wants it."""
     with path.open("w", newline="", encoding="utf-8") as file:
         writer = csv.writer(file)
+        if target == "workitems":
+            writer.writerow(WORKITEM_HEADINGS)
+            writer.writerows(
+                [name, f"Case {name}", "Case", "General Inquiry", "50", f"Ticket {name}"] for name in names
+            )
+            return
         writer.writerow(HEADINGS)
         writer.writerows([name, "General Inquiry", "50", "email", f"Ticket {name}"] for name in names)
 
@@ -172,10 +180,16 @@ def clean_environment() -> dict[str, str]:
 
 @contextmanager
 def scene(
-    folder: Path, scenario: str, rows: int, *, seed: int = 7, settings: Mapping[str, str] | None = None
+    folder: Path,
+    scenario: str,
+    rows: int,
+    *,
+    seed: int = 7,
+    settings: Mapping[str, str] | None = None,
+    target: str = "tasks",
 ) -> Iterator[Scene]:
     """A scene with so many good rows; its sandbox process ends with the block."""
-    write_rows(folder / "tasks.csv", external_ids(rows))
+    write_rows(folder / "tasks.csv", external_ids(rows), target)
     file = folder / "scenario.toml"
     file.write_text(scenario, encoding="utf-8")
     journal = folder / "journal.jsonl"

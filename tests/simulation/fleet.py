@@ -7,6 +7,7 @@ from collections import Counter
 from collections.abc import Iterable
 from concurrent.futures import ProcessPoolExecutor
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 
 from tests.simulation.judge import wrongs
@@ -25,21 +26,21 @@ class Tried:
     met: Counter[str]
 
 
-def tried(seeds: Iterable[int]) -> Tried:
+def tried(seeds: Iterable[int], target: str = "tasks") -> Tried:
     """All seeds, each in an empty folder."""
     with ProcessPoolExecutor(WORKERS, multiprocessing.get_context("spawn")) as pool:
-        found = list(pool.map(_tried, seeds, chunksize=10))
+        found = list(pool.map(partial(_tried, target), seeds, chunksize=10))
     met: Counter[str] = Counter()
     for _, _, each in found:
         met.update(each)
     return Tried({seed: what for seed, what, _ in found if what}, met)
 
 
-def _tried(seed: int) -> tuple[int, list[str], Counter[str]]:
+def _tried(target: str, seed: int) -> tuple[int, list[str], Counter[str]]:
     logging.disable(logging.CRITICAL)
     with tempfile.TemporaryDirectory(dir=MEMORY if MEMORY.is_dir() else None) as folder:
         try:
-            voyage = sailed(seed, Path(folder))
+            voyage = sailed(seed, Path(folder), target)
         except Exception as problem:  # noqa: BLE001 - a door: the seed must be known
             return seed, [f"{type(problem).__name__}: {problem}"], Counter()
     return seed, wrongs(voyage), _met(voyage)

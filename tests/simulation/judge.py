@@ -20,8 +20,8 @@ def wrongs(voyage: Voyage) -> list[str]:
 def _tasks(voyage: Voyage) -> Iterator[str]:
     """One task for each row that says so, none for the others, none twice."""
     tasks: dict[str, list[str]] = defaultdict(list)
-    for task in voyage.site.world.tasks.values():
-        tasks[str(task.external_id)].append(task.id)
+    for external_id, task_id in voyage.site.made():
+        tasks[external_id].append(task_id)
     for row in voyage.rows:
         found = tasks.pop(row.external_id, [])
         where = f"{row.external_id} ({row.outcome}, {row.attempts} attempts, {row.reason})"

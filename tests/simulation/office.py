@@ -19,10 +19,10 @@ from importer.ports import ReadOptions
 from importer.sandbox.scenario import Fault, Limit, Scenario
 from importer.sources.csv import read
 from importer.sources.reader import fingerprint
-from tests.simulation.process import ORIGIN, QUEUE, Machine, Process
+from tests.simulation.process import ORIGIN, QUEUE, WORKTYPE, Machine, Process
 from tests.simulation.site import CLIENT, Site
 from tests.simulation.timeline import Died, Sitting, Timeline
-from tests.simulation.weather import Network, weather
+from tests.simulation.weather import WORKITEM_CREATES, Network, weather
 
 LAG_S = 5.0
 """What the importer is told."""
@@ -46,7 +46,9 @@ class Planned:
 class Office:
     """The state: a world, two machines of which each has a ledger and plans, and the sheet on their shared drive."""
 
-    def __init__(self, folder: Path, *, unique: bool, seed: int = 0) -> None:
+    def __init__(
+        self, folder: Path, *, unique: bool, seed: int = 0, target: str = "tasks", bulk: int | None = None
+    ) -> None:
         scenario = Scenario(unique=unique, index_lag_s=INDEX_LAG_S, limit=Limit(calls=0), token_lifetime_s=86399)
         chosen = replace(
             weather(seed),
@@ -59,7 +61,10 @@ class Office:
             canary=0,
             skew_s=0.0,
             track="none",
+            target=target,
+            bulk=bulk,
         )
+        self.target = target
         self.timeline = Timeline()
         self.site = Site(self.timeline, chosen)
         self.machines = [Machine(self.site, folder / name) for name in ("here", "there")]
@@ -70,8 +75,11 @@ class Office:
 
     def writes(self, rows: Iterable[tuple[str, str]]) -> None:
         """The sheet has these rows, external IDs with their descriptions."""
-        lines = [f"{external_id},{QUEUE},{description}" for external_id, description in rows]
-        self.sheet.write_text("\n".join(["External ID,Queue,Description", *lines]) + "\n", "utf-8")
+        headings, more = "External ID,Queue,Description", ""
+        if self.target == "workitems":
+            headings, more = headings + ",Name,Worktype", f",A case,{WORKTYPE}"
+        lines = [f"{external_id},{QUEUE},{description}{more}" for external_id, description in rows]
+        self.sheet.write_text("\n".join([headings, *lines]) + "\n", "utf-8")
 
     def previews(self, machine: Machine) -> Planned:
         """A plan of the sheet as it is now."""
@@ -82,7 +90,7 @@ class Office:
             self._ends(process)
 
     async def _previewed(self, process: Process, plans: PlanFolder) -> Planned:
-        environment = Environment("tasks", ORIGIN, CLIENT.client_id)
+        environment = Environment(self.target, ORIGIN, CLIENT.client_id)
         previewing = Previewing(process.target, process.ledger, environment, self.timeline, lambda *_: None)
         sha256, size = fingerprint(self.sheet)
         await process.target.log_in(PREVIEW_SCOPES)
@@ -193,14 +201,18 @@ class Office:
     def tasks(self) -> Counter[str]:
         """How many tasks there are for each external ID."""
         self.site.service.journal()  # what was postponed is carried out
-        return Counter(str(task.external_id) for task in self.site.world.tasks.values())
+        return Counter(external_id for external_id, _ in self.site.made())
 
     # Verbs for the world
 
     def breaks(self, kind: str, at: int) -> None:
         """A fault of the next creates but so many."""
+        operations = ("create",) if self.target == "tasks" else WORKITEM_CREATES
         self.site.service.set_faults(
-            (Fault.model_validate({"operation": "create", "kind": kind, "at": (at, at + 2), "seconds": 1.0}),)
+            tuple(
+                Fault.model_validate({"operation": each, "kind": kind, "at": (at, at + 2), "seconds": 1.0})
+                for each in operations
+            )
         )
 
     def tokens_expire(self, seconds: float) -> None:

@@ -19,16 +19,20 @@ from importer.flow.lease import Who
 from importer.flow.rules import Rules
 from importer.flow.run import How, Running
 from importer.ledgers.sqlite import SqliteLedger
+from importer.ports import Target
+from importer.sandbox.workitems.worktypes import worktype_id
 from importer.targets.exchange import Credentials, Endpoints, Exchange
 from importer.targets.pace import CallLog, Processes, Rate, SharedPace
 from importer.targets.tasks import TasksTarget
 from importer.targets.transport import Reply, Request
+from importer.targets.workitems.target import WorkitemsTarget
 from tests.simulation.site import CLIENT, Site
 from tests.simulation.timeline import Died
 from tests.simulation.weather import Death
 
 ORIGIN = "https://simulated.invalid"
 QUEUE = "General Inquiry"
+WORKTYPE = "Case"
 
 
 @dataclass(slots=True)
@@ -133,7 +137,11 @@ class Process:
         credentials = Credentials(CLIENT.client_id, CLIENT.client_secret)
         transport = SimulatedTransport(site, self)
         exchange = Exchange(Endpoints(ORIGIN, ORIGIN), credentials, pace, site.timeline, transport)
-        self.target = TasksTarget(exchange)
+        self.target: Target = TasksTarget(exchange)
+        if weather.target == "workitems":
+            self.target = WorkitemsTarget(exchange, site.timeline, CLIENT.client_id)
+            assert self.target.bulk is not None
+            self.target.bulk.size = weather.bulk or 1
 
     def running(self, **how: Any) -> Running:
         """What carries runs out; `how` replaces parts of the rules."""
@@ -143,6 +151,7 @@ class Process:
             "concurrency": weather.concurrency,
             "flight_s": weather.patience_s,
             "canary": weather.canary,
+            "bulk": weather.bulk is not None and self.number not in weather.singly,
         }
         return Running(
             ledger=self.ledger,
@@ -173,7 +182,9 @@ class Process:
             self._log.close()
 
 
-def planned(rows: Sequence[tuple[str, str]], plan: str, queue_id: str) -> tuple[Preview, list[PlanRow]]:
+def planned(
+    rows: Sequence[tuple[str, str]], plan: str, queue_id: str, target: str = "tasks"
+) -> tuple[Preview, list[PlanRow]]:
     """A plan of ready rows, each an external ID and a description."""
     head = PlanHead(
         source_sha256="0" * 64,
@@ -185,7 +196,7 @@ def planned(rows: Sequence[tuple[str, str]], plan: str, queue_id: str) -> tuple[
         headings=("External ID",),
         matched={},
         mapping={},
-        environment=Environment("tasks", ORIGIN, CLIENT.client_id),
+        environment=Environment(target, ORIGIN, CLIENT.client_id),
         settings={},
         counts=preview_counts({Verdict.READY: len(rows)}),
         warnings=0,
@@ -193,17 +204,25 @@ def planned(rows: Sequence[tuple[str, str]], plan: str, queue_id: str) -> tuple[
         findings=(),
     )
     about = About(plan, f"{plan:0>64}", "tasks.csv", "2026-11-23T21:00:00Z", "simulated", "0")
-    return Preview(head, about), [_row(line, *row, queue_id) for line, row in enumerate(rows, start=2)]
+    return Preview(head, about), [_row(line, *row, queue_id, target) for line, row in enumerate(rows, start=2)]
 
 
-def _row(line: int, external_id: str, description: str, queue_id: str) -> PlanRow:
-    payload = {
+def _row(line: int, external_id: str, description: str, queue_id: str, target: str) -> PlanRow:
+    payload: dict[str, Any] = {
         "type": "email",
         "description": description,
         "state": "new",
         "routingData": {"queueId": queue_id, "priority": 50},
         "customAttributes": {"externalId": external_id, "source": "api-integration"},
     }
+    if target == "workitems":
+        payload = {
+            "externalTag": external_id,
+            "name": f"Case {external_id}",
+            "description": description,
+            "typeId": worktype_id(WORKTYPE),
+            "queueId": queue_id,
+        }
     return PlanRow(
         line=line,
         file_line=None,

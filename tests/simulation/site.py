@@ -1,5 +1,6 @@
 """Site: the sandbox's service behind a simulated network. What it writes down is the truth that a run is judged by."""
 
+import json
 import random
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -95,6 +96,11 @@ class Site:
         """A line of the journal."""
         self.journal.append(f"{self.timeline.monotonic():12.6f} {text}")
 
+    def made(self) -> list[tuple[str, str]]:
+        """External ID and ID of every task and workitem, oldest first."""
+        tasks = [(str(each.external_id), each.id) for each in self.world.tasks.values()]
+        return tasks + [(str(each.external_tag), each.id) for each in self.world.workitems.workitems.values()]
+
     # A call
 
     def takes(
@@ -104,7 +110,7 @@ class Site:
         number = len(self.sent) + 1
         path = str(request.url.raw_path_qs)
         body = _bytes(request.body)
-        key = request.headers.get("Idempotency-Key", "")
+        key = request.headers.get("Idempotency-Key", "") or _tag(request.method, path, body)
         self.sent.append(Sent(self.timeline.monotonic(), number, f"{request.method} {path}", body, key))
         trouble = self.weather.network.troubles.get(number) if self._troubled else None
         self.note(f"#{number} {request.method} {path[:90]} {key}{f' ({trouble})' if trouble else ''}")
@@ -153,10 +159,10 @@ class Site:
             self._processed(call, visit)
 
     def _processed(self, call: Exchanged, visit: Visit) -> None:
-        before = len(self.world.tasks)
+        before = len(self.made())
         answer = self.service.process(visit, call.request.url.query, _named(call.request), _bytes(call.request.body))
-        if len(self.world.tasks) > before:
-            self.note(f"#{call.number} committed {list(self.world.tasks)[-1][:8]}")
+        if made := self.made()[before:]:
+            self.note(f"#{call.number} committed {' '.join(task_id[:8] for _, task_id in made)}")
         if visit.fault and visit.fault.kind == "hang_after":
             self.timeline.after(visit.fault.seconds, partial(self._departs, call, visit, answer))
         else:
@@ -187,6 +193,12 @@ class Site:
                 self.told.append(Told(self.timeline.monotonic(), wait_s))
         self.note(f"#{call.number} {words} {kind}".rstrip())
         call.answer(answer)
+
+
+def _tag(method: str, path: str, body: bytes) -> str:
+    """The external tag of a single workitem that is to be created; a blank for any other call."""
+    single = (method, path) == ("POST", "/api/v2/taskmanagement/workitems")
+    return str(json.loads(body).get("externalTag", "")) if single else ""
 
 
 def _named(request: Request) -> CIMultiDict[str]:

@@ -190,13 +190,25 @@ class Importing(RuleBasedStateMachine):
         outcomes = self.office.outcomes(self.office.machines[machine], run)
         if any(outcomes[each][0] in ("unknown", "not_sent") for each in ready):
             return
-        tasks = self.office.site.world.tasks
+        made = self.office.site.made()
         for each in ready:
             outcome, task_id = outcomes[each]
             assert outcome in ("created", "existing"), (each, outcome)
             assert task_id is not None
-            assert tasks[task_id].external_id == each
+            assert (each, task_id) in made
         self.books.rested(run)
+
+
+class ImportingWorkitems(Importing):
+    """The same with workitems, which no server keeps unique: by jobs of so many rows, or row by row."""
+
+    @initialize(bulk=st.sampled_from([2, 3, 50, None]))
+    def begins(self, bulk: int | None) -> None:
+        self.folder = tempfile.TemporaryDirectory(dir=MEMORY if MEMORY.is_dir() else None)
+        self.office = Office(Path(self.folder.name), unique=False, target="workitems", bulk=bulk)
+        self.unique = False
+        self.books = Books()
+        self.edits(IDS[:4], "An invoice")
 
 
 def test_model_holds_whatever_happens() -> None:
@@ -208,3 +220,15 @@ def test_model_holds_whatever_happens() -> None:
 def test_model_holds_whatever_happens_for_long() -> None:
     """As above, longer and more often."""
     run_state_machine_as_test(Importing, settings=settings(DEEP, suppress_health_check=list(HealthCheck)))
+
+
+def test_model_of_workitems_holds_whatever_happens() -> None:
+    """The same books with workitems: one for each external tag, though nobody but the importer sees to it."""
+    few = settings(QUICK, max_examples=30, suppress_health_check=list(HealthCheck))
+    run_state_machine_as_test(ImportingWorkitems, settings=few)
+
+
+@pytest.mark.nightly
+def test_model_of_workitems_holds_whatever_happens_for_long() -> None:
+    """As above, longer and more often."""
+    run_state_machine_as_test(ImportingWorkitems, settings=settings(DEEP, suppress_health_check=list(HealthCheck)))

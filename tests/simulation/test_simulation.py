@@ -18,6 +18,7 @@ from tests.simulation.weather import ANY_FAULTS, CREATE_FAULTS, READ_FAULTS, TOK
 
 SEEDS = 500
 NIGHTLY = 20_000
+WORKITEM_SEEDS = 80
 CALM = 7
 """A seed in which every row is created."""
 
@@ -144,3 +145,21 @@ def test_judge_sees_a_repeat_with_other_bytes(calm: Callable[[], Voyage]) -> Non
     posted = next(call for call in voyage.site.sent if call.key)
     voyage.site.sent.append(replace(posted, body=posted.body + b" "))
     assert any("other bytes" in wrong for wrong in wrongs(voyage))
+
+
+# Workitems
+
+
+def test_simulation_of_workitems_keeps_every_promise_for_80_seeds() -> None:
+    """The same with the other target, singly and by jobs, whatever the platform's definition leaves open."""
+    found = tried(range(WORKITEM_SEEDS), "workitems")
+    assert not found.wrong, told(found)
+    wanted = {f"fault {kind}" for kind in ("reset_after", "reset_late", "error_after", "hang_after")}
+    assert wanted <= found.met.keys()
+
+
+@pytest.mark.nightly
+def test_simulation_of_workitems_keeps_every_promise_for_5000_seeds() -> None:
+    """As above, for seeds that no usual day tries."""
+    found = tried(range(1_000_000, 1_005_000), "workitems")
+    assert not found.wrong, told(found)

@@ -10,7 +10,7 @@ from importer.core.report import ResultRow
 from tests.simulation.process import QUEUE, Machine, Process, planned
 from tests.simulation.site import Site
 from tests.simulation.timeline import Died, Timeline
-from tests.simulation.weather import Ending, Weather, weather
+from tests.simulation.weather import Ending, Weather, weather, workitem_weather
 
 RUN = "run-1"
 CLEARS_AFTER = 6
@@ -38,9 +38,9 @@ class Voyage:
         return [*self.site.journal, *(_told(row) for row in self.rows), f"{self.counts}"]
 
 
-def sailed(seed: int, folder: Path) -> Voyage:
+def sailed(seed: int, folder: Path, target: str = "tasks") -> Voyage:
     """The voyage of a seed. Its files are in `folder`, which is empty."""
-    chosen = weather(seed)
+    chosen = weather(seed) if target == "tasks" else workitem_weather(seed)
     timeline = Timeline()
     site = Site(timeline, chosen)
     timeline.held_up = lambda: site.note("a process is held up")
@@ -121,7 +121,7 @@ async def _carries_on(process: Process) -> ImporterError | None:
     if ledger.run(RUN) is None:
         queue_id = next(queue.id for queue in site.world.queues.values() if queue.name == QUEUE)
         rows = [(f"E-{number}", "An invoice") for number in range(1, site.weather.rows + 1)]
-        preview, plan_rows = planned(rows, "plan-1", queue_id)
+        preview, plan_rows = planned(rows, "plan-1", queue_id, site.weather.target)
         running.open(RUN, preview, plan_rows, None, "reports", {})
     if site.weather.stopped_at is not None and site.timeline.monotonic() < site.weather.stopped_at:
         wait_s = site.weather.stopped_at - site.timeline.monotonic()

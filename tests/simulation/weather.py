@@ -2,10 +2,11 @@
 
 import random
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, Literal
 
 from importer.sandbox.scenario import Fault, Life, Limit, Scenario
+from importer.sandbox.workitems.settings import WorkitemLife, WorkitemSettings
 
 Death = Literal["turn", "before a write", "after a write"]
 Trouble = Literal["refused", "cut", "deaf", "overdue"]
@@ -41,6 +42,19 @@ HINTS = ("1", "3", "0", "date+2", "date+5", "date-3", "soon", "-4", "1e9", "", "
 LIFE = Life(
     queued=(1, 4), assigned=(1, 5), accepted=(1, 3), working=(1, 9), wrapup=(1, 3), closed=(1, 4), skip=0.2, back=0.2
 )
+WORKITEM_LIFE = WorkitemLife(alerting=(0.5, 4), connected=(1, 5), working=(1, 5), disconnected=(1, 4), closed=(1, 4))
+WORKITEM_CREATES = ("workitem_create", "bulk_add_create", "bulk_add_patch", "bulk_add_delete")
+WORKITEM_READS = (
+    "workitem_query",
+    "workitem_get",
+    "workitem_versions",
+    "bulk_add_get",
+    "bulk_add_results",
+    "token_get",
+)
+DONE_ALL_THE_SAME = ("reset_after", "reset_late", "error_after", "hang_after", "truncated", "empty") * 2
+WORKITEM_READ_FAULTS = tuple(kind for kind in READ_FAULTS if kind != "empty_page")
+"""A query of workitems has no total: an empty page without a cursor cannot be told from the truth."""
 CLOSED_FOR_S = (1.0, 25.0)
 
 
@@ -85,6 +99,9 @@ class Weather:
     queue_turns_at: tuple[tuple[float, float], ...]  # when, and for how long
     stopped_at: float | None  # someone presses Ctrl-C
     held_up: tuple[int, float] | None  # in which turn of its loop each process stands still, and for how long
+    target: str = "tasks"
+    bulk: int | None = None  # rows a job; None: row by row
+    singly: frozenset[int] = frozenset()  # processes that are told to go row by row all the same
 
 
 def weather(seed: int) -> Weather:
@@ -133,6 +150,53 @@ def weather(seed: int) -> Weather:
         stopped_at=dice.uniform(0, 15) if dice.random() < 0.15 else None,
         held_up=(int(10 ** dice.uniform(0.3, 3.0)), dice.choice((2.0, 12.0, 50.0))) if dice.random() < 0.2 else None,
     )
+
+
+def workitem_weather(seed: int) -> Weather:
+    """The same for workitems: what the platform's definition leaves open is answered by chance."""
+    dice = random.Random(f"workitems {seed}")
+    chosen = weather(seed)
+    late_s = dice.choice((0.0, 0.5, 1.5))
+    queued_s, running_s = dice.choice((0.2, 2.0, 8.0)), dice.choice((0.2, 2.0, 8.0))
+    settings = WorkitemSettings(
+        status_404_after_create_s=dice.choice((0.0, 0.5, 2.0)),
+        in_external_tag=dice.random() < 0.6,
+        in_values_max=dice.choice((1, 7, 100)),
+        empty_pages=dice.choice((0, 0, 1, 3)),
+        page_fill=dice.choice((1.0, 1.0, 0.5)),
+        results_shuffled=dice.random() < 0.5,
+        bulk_queued=(0.0, queued_s),
+        bulk_running=(0.0, running_s),
+        bulk_jobs_concurrent=dice.choice((1, 2, 10)),
+        acd_started_per_queue=dice.choice((None, None, 10)),
+        life=WORKITEM_LIFE,
+    )
+    scenario = chosen.scenario.model_copy(
+        update={
+            "unique": False,
+            "index_lag_s": round(dice.uniform(0.0, chosen.lag_s - late_s - 1.0), 3),
+            "faults": tuple(_workitem_fault(dice, late_s, chosen.patience_s) for _ in range(dice.randint(0, 4))),
+            "workitems": settings,
+        }
+    )
+    return replace(
+        chosen,
+        scenario=scenario,
+        target="workitems",
+        bulk=dice.choice((3, 7, 50, None)),
+        queue_turns_at=(),
+        singly=frozenset(dice.sample(range(1, 8), dice.choice((0, 0, 3)))),
+    )
+
+
+def _workitem_fault(dice: random.Random, late_s: float, patience_s: float) -> Fault:
+    operation = dice.choice((*WORKITEM_CREATES, *WORKITEM_CREATES, *WORKITEM_READS, "token", "any"))
+    kinds = {"token": TOKEN_FAULTS, "any": ANY_FAULTS}.get(operation, WORKITEM_READ_FAULTS)
+    kind = dice.choice((*CREATE_FAULTS, *DONE_ALL_THE_SAME) if operation in WORKITEM_CREATES else kinds)
+    fault = _made(dice, operation, kind, late_s, patience_s)
+    if "bulk" in operation and dice.random() < 0.7:  # of jobs there are few
+        return fault.model_copy(update={"at": tuple(sorted(dice.sample(range(1, 6), 2))), "probability": None})
+    return fault
 
 
 def _fault(dice: random.Random, late_s: float, patience_s: float) -> Fault:
