@@ -7,8 +7,9 @@ import re
 from pathlib import Path
 
 from importer.cli.app import EXIT_CODES
-from importer.core.columns import COLUMNS
+from importer.core.columns import columns_of
 from importer.core.findings import CATALOGUE
+from importer.targets.limits import TASKS
 
 README = Path(__file__).parents[1] / "README.md"
 
@@ -16,7 +17,7 @@ README = Path(__file__).parents[1] / "README.md"
 def column_table() -> str:
     """One line a field, with the first names that it goes by."""
     lines = ["| column | needed | also found under | what it is |", "|---|---|---|---|"]
-    for column in COLUMNS:
+    for column in columns_of(TASKS):
         names = ", ".join(column.aliases[:12])
         lines.append(f"| {column.name} | {'yes' if column.required else 'no'} | {names} | {column.help} |")
     return "\n".join(lines)
