@@ -9,6 +9,18 @@ if TYPE_CHECKING:
     from tests.harness.bench import World
     from tests.harness.warm import Warm
 
+LONG = (
+    "simulation",
+    "test_storm",
+    "test_kill",
+    "test_workitem",
+    "test_proxy",
+    "test_power",
+    "cli",
+    "test_frozen",
+    "test_code",
+)
+"""Beginnings of the files that take more than some seconds."""
 TOLD: pytest.StashKey[list[str]] = pytest.StashKey()
 
 
@@ -37,7 +49,8 @@ def warmed() -> "Iterator[Warm]":
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Whoever runs a nightly test knows that it takes long."""
+    """Whoever runs a nightly test knows that it takes long. Files that take long come first, so that none is left alone."""
+    items.sort(key=lambda item: not any(item.nodeid.startswith(f"tests/{name}") for name in LONG))
     for item in items:
         if item.get_closest_marker("nightly"):
             item.add_marker(pytest.mark.timeout(0))
