@@ -10,6 +10,7 @@ import pytest
 from tests.cli.conftest import Shell
 
 HEAD = "External ID,Name,Worktype,Queue,Due,External contact"
+HELPDESK = Path(__file__).parents[3] / "shared" / "real" / "helpdesk_customer_tickets.csv"
 SANDBOX = ("--target", "workitems", "--sandbox")
 
 
@@ -107,3 +108,18 @@ def test_run_of_the_other_target_is_not_carried_on_by_a_wrong_word(importer: She
     ran = importer("run", made.json["plan"], "--target", "tasks", "--sandbox")
     assert ran.code == 4
     assert "workitems" in ran.err
+
+
+@pytest.mark.nightly
+@pytest.mark.skipif(not HELPDESK.is_file(), reason="the helpdesk's file is not beside this checkout")
+def test_helpdesk_tickets_become_workitems_once_each(importer: Shell) -> None:
+    """The real export, named by a template, becomes 600 workitems with whole histories; a second run finds all 600."""
+    mapping = Path(__file__).parents[2] / "samples" / "helpdesk-workitems.toml"
+    command = ("run", HELPDESK, "--map", mapping, *SANDBOX, "--yes", "--format", "json")
+    first = importer(*command)
+    assert first.json["counts"]["created"] == 600
+    for row in results(first.json):
+        assert {each["source"] for each in row["states"]} == {"history"}
+        assert row["states"][0]["state"] == "Open/Idle"
+        assert row["state"].startswith("Closed/")
+    assert importer(*command).json["counts"]["existing"] == 600

@@ -1,6 +1,7 @@
 """What the tests of the sources share: the corpus, files written on the spot, and hostile children."""
 
 import csv as stdlib_csv
+import os
 import sys
 import textwrap
 from collections.abc import Callable, Sequence
@@ -19,6 +20,26 @@ SHARED = Path(__file__).parents[3] / "shared"
 CORPUS = SHARED / "corpus"
 
 needs_corpus = pytest.mark.skipif(not CORPUS.is_dir(), reason="the corpus of real spreadsheets is not on this machine")
+
+
+_others: set[str] = set()
+
+
+@pytest.fixture(autouse=True)
+def others() -> None:
+    """Remembers the children that this process has before a test, of whatever ran in it earlier."""
+    _others.clear()
+    _others.update(_children())
+
+
+def children() -> list[str]:
+    """Children of this process that have not been reaped and that the test itself began, by their IDs."""
+    return [child for child in _children() if child not in _others]
+
+
+def _children() -> list[str]:
+    listed = Path(f"/proc/self/task/{os.getpid()}/children")
+    return listed.read_text(encoding="ascii").split() if listed.exists() else []
 
 
 class Specimen(NamedTuple):

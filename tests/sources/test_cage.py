@@ -14,7 +14,7 @@ from importer.core.rows import Line, Row
 from importer.sources import cage
 from importer.sources.reader import open_source
 
-from .conftest import Program
+from .conftest import Program, children
 
 Make = Callable[[str], Program]
 
@@ -171,7 +171,7 @@ def test_cage_holds_before_the_first_byte_is_parsed(table: Path, program: Make, 
         """)
     with open_source(table, program=waiting) as reading:
         assert next(reading.rows).cells == ["x"]
-        [child] = Path(f"/proc/self/task/{os.getpid()}/children").read_text(encoding="ascii").split()
+        [child] = children()
         status = dict(
             line.split(":\t", 1)
             for line in Path(f"/proc/{child}/status").read_text(encoding="ascii").splitlines()

@@ -18,7 +18,7 @@ from importer.core.rows import Line, Mark, Row
 from importer.sources.child import rows_frame
 from importer.sources.reader import PROGRAM, Limits, fingerprint, limits_for, open_source, unpack
 
-from .conftest import Program
+from .conftest import Program, children
 
 Make = Callable[[str], Program]
 
@@ -44,12 +44,6 @@ def problem(path: Path, program: Program, limits: Limits | None = None) -> str:
         read(path, program, limits)
     assert refused.value.finding.code == "F109"
     return refused.value.finding.message
-
-
-def children() -> list[str]:
-    """Children of this process that have not been reaped."""
-    listed = Path(f"/proc/self/task/{os.getpid()}/children")
-    return listed.read_text(encoding="ascii").split() if listed.exists() else []
 
 
 # Reading
