@@ -363,14 +363,20 @@ def _log_in_fix(reply: Reply) -> str:
 
 
 def denied(reply: Reply, needs: str) -> Forbidden:
-    """What a 403 means. `needs` is a scope (`task:view`) or a permission of a role (`workitems:workitem:view`)."""
+    """What a 403 means. `needs` is a scope (`task:view`), a permission of a role (`workitems:workitem:view`), or a blank where the
+    platform names none.
+    """
+    code = str(reply.body.get("code") or "") if isinstance(reply.body, dict) else ""
+    if not needs:
+        fix = "Ask for the permission in Genesys Cloud, or leave out what needs this list; importer doctor tells more."
+        return Forbidden(f"The target refuses this call (403: {reply.problem}).", fix, code)
     is_permission = needs.count(":") > 1
     kind = "permission" if is_permission else "scope"
     place = "a role of the OAuth client, for the divisions of these rows," if is_permission else "the OAuth client"
     return Forbidden(
         f"The target refuses this call (403: {reply.problem}); it needs the {kind} {needs}.",
         f"Add {needs} to {place} in Genesys Cloud, then run importer resume.",
-        str(reply.body.get("code") or "") if isinstance(reply.body, dict) else "",
+        code,
     )
 
 

@@ -6,7 +6,7 @@ from typing import Any, TypeGuard
 from urllib.parse import quote
 
 from importer.core.errors import TargetDown, Unavailable
-from importer.targets.exchange import Exchange
+from importer.targets.exchange import Exchange, denied
 from importer.targets.transport import Reply
 
 PAGES_MOST = 1000
@@ -113,6 +113,8 @@ class Refusal(Exception):
 
 
 def _page(reply: Reply) -> dict[str, Any]:
+    if reply.status == 403:  # of a list for which no permission is documented
+        raise denied(reply, "")
     if reply.status != 200:
         raise Unavailable(f"A list could not be read ({reply.status}: {reply.problem}).", "Try again later.")
     if not isinstance(reply.body, dict):

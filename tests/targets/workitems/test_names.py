@@ -250,3 +250,11 @@ async def test_names_are_read_anew_after_ten_minutes(desk: Desk) -> None:
     desk.clock.hand.advance(600.0)
     await previewed(desk, **{"External ID": "E-3"})
     assert lists() == 2 * first
+
+
+async def test_names_of_a_list_that_may_not_be_read_are_told_as_forbidden(desk: Desk) -> None:
+    """A refused list without a documented permission is no trouble that passes: it is told, and drop-downs go without it."""
+    desk.goes_wrong("languages", "status:403")
+    with pytest.raises(Forbidden, match="403"):
+        await previewed(desk, Language="English")
+    assert "language" not in await desk.items.directory.choices()
