@@ -75,7 +75,7 @@ def _summary(made: Book, facts: RunFacts, counts: Mapping[str, int], surveyed: S
     _run_facts(page, facts)
     _books(page, counts, surveyed)
     page.heading("Next step")
-    for step in next_steps(counts, facts.run, sandbox="sandbox:" in facts.environment):
+    for step in next_steps(counts, facts.run, facts.environment):
         page.note(step)
     _queues(page, surveyed)
     _dwell_times(page, surveyed)

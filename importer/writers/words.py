@@ -93,9 +93,11 @@ def stayed(states: Sequence[StateChange]) -> list[tuple[str, float]]:
         return []
 
 
-def next_steps(counts: Mapping[str, int], run: str, *, sandbox: bool = False) -> list[str]:
-    """What to do after a run, the most pressing first."""
-    flag = " --sandbox" if sandbox else ""
+def next_steps(counts: Mapping[str, int], run: str, environment: str) -> list[str]:
+    """What to do after a run, the most pressing first. `environment` is that of its plan, as text."""
+    flag = " --sandbox" if "sandbox:" in environment else ""
+    target = environment.partition(" ")[0]
+    other = "" if target == "tasks" else f" --target {target}"
     steps = []
     if counts["unknown"] or counts["not_sent"]:
         rows = counts["unknown"] + counts["not_sent"]
@@ -104,7 +106,7 @@ def next_steps(counts: Mapping[str, int], run: str, *, sandbox: bool = False) ->
     if rejects:
         steps.append(
             f"Repair the {rejects:,} rows on the sheet Rejects that are invalid, duplicate or failed, save, and hand "
-            f"it in: importer run results.xlsx --sheet Rejects{flag} (with --map FILE if the first import had one)"
+            f"it in: importer run results.xlsx --sheet Rejects{other}{flag} (with --map FILE if the first import had one)"
         )
     if counts["created"]:
         steps.append(f"See what has become of the tasks later: importer track {run}{flag}")
