@@ -186,10 +186,10 @@ class _Child:
     def reading(self) -> Reading:
         """Waits for the first frame. Raises FileRefused."""
         match self._frame():
-            case ["sheet", [str(format_), name, encoding, delimiter, list(others)]] if _texts(
+            case ["sheet", [str(format_), name, encoding, delimiter, list(others), list(hidden)]] if _texts(
                 name, encoding, delimiter
             ):
-                sheet = Sheet(format_, name, encoding, delimiter, tuple(map(str, others)))
+                sheet = Sheet(format_, name, encoding, delimiter, tuple(map(str, others)), tuple(map(str, hidden)))
             case frame:
                 raise self._refusal(frame)
         findings: list[Finding] = []

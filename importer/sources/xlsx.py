@@ -45,7 +45,7 @@ def read(file: BinaryIO, options: ReadOptions) -> Reading:
     """
     limits = options.file_limits
     package = Package(file, limits)
-    _refuse_dtd(package)
+    refuse_dtds(package)
     book = open_book(package)
     sheet = choose(book, options.sheet)
     shapes = shapes_of(package, book.styles)
@@ -53,7 +53,8 @@ def read(file: BinaryIO, options: ReadOptions) -> Reading:
     findings = [*_of_book(package, book, sheet), *_of_sheet(sheet, detail, comments_of(package, sheet))]
     others = tuple(each.name for each in book.sheets if each is not sheet)
     rows = SheetRows(values, detail, sheet.name, limits, cache(lambda: leap_days(blocks())))
-    return Reading(Sheet("xlsx", sheet.name, others=others), _with_findings(rows, findings), findings)
+    hidden = tuple(each.name for each in book.sheets if each is not sheet and not each.visible)
+    return Reading(Sheet("xlsx", sheet.name, others=others, hidden=hidden), _with_findings(rows, findings), findings)
 
 
 def _with_findings(rows: SheetRows, findings: list[Finding]) -> Iterator[Row]:
@@ -61,7 +62,7 @@ def _with_findings(rows: SheetRows, findings: list[Finding]) -> Iterator[Row]:
     findings += rows.findings()
 
 
-def _refuse_dtd(package: Package) -> None:
+def refuse_dtds(package: Package) -> None:
     """Looks above the root element of every part that is XML, also of those that are never read. A drawing in media/ may have one."""
     for name in package.names():
         if name.endswith(XML_NAMES):

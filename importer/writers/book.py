@@ -14,8 +14,11 @@ from importer.writers.text import label, visible
 ROWS_MOST = 1_048_576
 COLUMNS_MOST = 16_384
 WIDTH_MOST = 60
+LINES_MOST, POINTS_A_LINE = 27, 15  # a row has at most 409 points
 MEASURED = 1000
 """Columns are as wide as the texts of so many rows."""
+CHART_WIDTH, CURVE_LINES, LINE_HEIGHT = 620, 14, 20
+"""Pixels, lines, and a line's pixels."""
 PAGE_WIDTH = 320
 """Characters of column width that can still be read on one landscape page; wider tables go over more."""
 
@@ -126,6 +129,10 @@ class Book:
         else:
             sheet.write_string(row, column, text, style)
 
+    def chart(self, kind: str) -> Any:
+        """A new flat chart of XlsxWriter's, to be put on a sheet."""
+        return self._workbook.add_chart({"type": kind})
+
     def define(self, name: str, area: str) -> None:
         """A name for an area."""
         self._workbook.define_name(name, area)
@@ -169,14 +176,23 @@ class Grid:
     """
 
     def __init__(
-        self, made: Book, name: str, heads: Sequence[Head], *, freeze: int = 0, rows_most: int = ROWS_MOST
+        self,
+        made: Book,
+        name: str,
+        heads: Sequence[Head],
+        *,
+        freeze: int = 0,
+        rows_most: int = ROWS_MOST,
+        top: int = 0,  # blank rows above the header, on the first sheet
     ) -> None:
         self._book = made
         self._name = name
         self._heads = list(heads[:COLUMNS_MOST])
         self._freeze = freeze
         self._rows_most = rows_most
+        self._top = top
         self._styles = [head.style for head in self._heads]
+        self._wrapped = [column for column, style in enumerate(self._styles) if style == "wrap"]
         self._number = 0
         self._widest = [0] * len(self._heads)
         self._begin()
@@ -185,7 +201,11 @@ class Grid:
         """The next row. Cells beyond the headings are written too."""
         if self._row >= self._rows_most:
             self.end()
+            self._top = 0
             self._begin()
+        cells = list(cells)
+        if (lines := self._lines(cells)) > 1:
+            self._sheet.set_row(self._row, min(lines, LINES_MOST) * POINTS_A_LINE)
         for column, cell in enumerate(cells):
             if cell is None or cell == "":
                 continue
@@ -194,6 +214,21 @@ class Grid:
             if known and self._row < MEASURED:
                 self._widest[column] = max(self._widest[column], _breadth(cell))
         self._row += 1
+
+    def _lines(self, cells: Sequence[Cell]) -> int:
+        """How many lines the row's wrapped texts take: not every program sees to a row's height by itself."""
+        most = 1
+        for column in self._wrapped:
+            text = cells[column] if column < len(cells) else None
+            if isinstance(text, str) and text:
+                room = int(self._heads[column].width or WIDTH_MOST) - 2
+                most = max(most, sum(max(1, -(-len(part) // room)) for part in text.split("\n")))
+        return most
+
+    def check(self, column: int, rule: dict[str, Any]) -> None:
+        """A rule of XlsxWriter's for what is typed into a column of the current sheet, once its rows are in."""
+        top = self._top
+        self._sheet.data_validation(top + 1, column, max(self._row - 1, top + 1), column, rule)
 
     def end(self) -> None:
         """Sets widths and filter. Call it once all rows are in."""
@@ -205,16 +240,23 @@ class Grid:
             self._sheet.set_column(column, column, width, self._book.style(head.style))
         self._sheet.fit_to_pages(1 + int(sum(widths)) // PAGE_WIDTH, 0)
         if self._heads:
-            self._sheet.autofilter(0, 0, max(self._row - 1, 1), len(self._heads) - 1)
+            top = self._top
+            self._sheet.autofilter(top, 0, max(self._row - 1, top + 1), len(self._heads) - 1)
 
     def _begin(self) -> None:
         self._number += 1
         self._sheet = self._book.sheet(self._name if self._number == 1 else f"{self._name} {self._number}")
-        self._sheet.freeze_panes(1, self._freeze)
-        self._sheet.repeat_rows(0)
+        top = self._top
+        self._sheet.freeze_panes(top + 1, self._freeze)
+        self._sheet.repeat_rows(top)
         for column, head in enumerate(self._heads):
-            self._book.put(self._sheet, 0, column, head.title, "header_right" if head.style in NUMERIC else "header")
-        self._row = 1
+            self._book.put(self._sheet, top, column, head.title, "header_right" if head.style in NUMERIC else "header")
+        self._row = top + 1
+
+    @property
+    def line(self) -> int:
+        """The line (1-based) that the next row will have on its sheet."""
+        return self._row + 1
 
 
 def _breadth(cell: Cell) -> int:
@@ -229,6 +271,14 @@ def _heading_breadth(title: str) -> int:
     """Room for the longest word and for half the heading: it may wrap once; and for the filter's button."""
     words = title[:200].split() or [""]
     return max(*(len(word) for word in words), (len(title) + 1) // 2 if len(title) > 16 else len(title)) + 4
+
+
+class Bar(NamedTuple):
+    """A bar of a chart: the name and the number of its line in the table, and the style whose colour it has."""
+
+    name: str
+    number: int
+    style: str
 
 
 class Page:
@@ -271,6 +321,48 @@ class Page:
     def gap(self) -> None:
         """A blank line."""
         self._row += 1
+
+    @property
+    def row(self) -> int:
+        """The row (0-based) that is written next: a table that begins here can be drawn once it is written."""
+        return self._row
+
+    def bars(self, title: str, bars: Sequence[Bar], first: int) -> None:
+        """A chart of the table whose first line is at row `first`: a bar for each line, names in column A, numbers in B."""
+        chart = self._book.chart("bar")
+        points = [{"fill": {"color": STYLES[bar.style]["font_color"]}} for bar in bars]
+        series = self._series(first, [bar.name for bar in bars], [bar.number for bar in bars])
+        chart.add_series({**series, "points": points, "gap": 40, "data_labels": {"value": True}})
+        chart.set_y_axis({"reverse": True, "line": {"none": True}, "major_tick_mark": "none"})
+        chart.set_x_axis({"visible": False, "major_gridlines": {"visible": False}, "min": 0})
+        told = ", ".join(f"{bar.name} {bar.number:,}" for bar in bars)
+        self._draw(chart, title, told, self._row + 1, 0, len(bars) + 2)
+        self._row += len(bars) + 3
+
+    def curve(self, title: str, names: Sequence[str], numbers: Sequence[int], first: int) -> None:
+        """A line over the table of numbers whose first line is at row `first`, drawn to the right of it."""
+        chart = self._book.chart("line")
+        color = STYLES["calm"]["font_color"]
+        chart.add_series({**self._series(first, names, numbers), "line": {"color": color, "width": 2}})
+        chart.set_y_axis({"min": 0, "major_gridlines": {"visible": True, "line": {"color": "#DDDDDD"}}})
+        chart.set_x_axis({"interval_unit": -(-len(names) // 8), "label_position": "low"})
+        told = f"from {min(numbers):,} to {max(numbers):,}, {names[0]} to {names[-1]}"
+        self._draw(chart, title, told, first, 3, CURVE_LINES)
+        self._row = max(self._row, first + CURVE_LINES + 1)
+
+    def _series(self, first: int, names: Sequence[str], numbers: Sequence[int]) -> dict[str, Any]:
+        name, last = self._sheet.get_name(), first + len(names) - 1
+        # The data stand in the chart too: who shows it without calculating has nothing else.
+        return {
+            "categories": [name, first, 0, last, 0], "categories_data": list(names),
+            "values": [name, first, 1, last, 1], "values_data": list(numbers),
+        }  # fmt: skip
+
+    def _draw(self, chart: Any, title: str, told: str, row: int, column: int, lines: int) -> None:
+        chart.set_title({"name": title, "name_font": {"size": 11, "color": "#1F3864"}, "overlay": False})
+        chart.set_legend({"none": True})
+        chart.set_size({"width": CHART_WIDTH, "height": lines * LINE_HEIGHT})
+        self._sheet.insert_chart(row, column, chart, {"description": f"{title}: {told}", "object_position": 1})
 
     def _line(self, cells: Iterable[Cell]) -> None:
         for column, cell in enumerate(cells):

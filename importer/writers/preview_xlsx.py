@@ -6,13 +6,14 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+from importer.core.approval import Person
 from importer.core.columns import COLUMN_OF
 from importer.core.findings import Severity, listed, shorten
 from importer.core.plan import PlanRow, Preview, short
 from importer.core.report import Cause, Causes, forecast
 from importer.core.verdicts import Verdict
-from importer.writers.book import ROWS_MOST, Book, Cell, Facts, Grid, Head, Page, Styled, book
-from importer.writers.words import STYLES, problems, when, worded
+from importer.writers.book import ROWS_MOST, Bar, Book, Cell, Facts, Grid, Head, Page, Styled, book
+from importer.writers.words import STYLES, plan_word, problems, when, worded
 
 Rows = Callable[[], Iterator[PlanRow]]
 
@@ -109,7 +110,7 @@ def _facts(page: Page, preview: Preview) -> None:
     page.fact("Plan", about.plan)
     page.fact("Digest", f"{short(about.digest)}   (in full: {about.digest})")
     page.fact("Environment", str(head.environment))
-    page.fact("Prepared by", about.preparer)
+    page.fact("Prepared by", str(Person(about.preparer, about.preparer_how)))
     page.fact("Made at (UTC)", when(about.made_at))
 
 
@@ -117,6 +118,7 @@ def _verdicts(page: Page, preview: Preview) -> None:
     counts, warnings = preview.head.counts, preview.head.warnings
     read = counts["read"]
     page.heading("Verdict", "Rows", "Share", after="what it means")
+    first = page.row
     for verdict, meaning in MEANINGS.items():
         number = counts[verdict.value]
         name: Cell = Styled(worded(verdict.value), STYLES[verdict.value]) if number else worded(verdict.value)
@@ -127,6 +129,9 @@ def _verdicts(page: Page, preview: Preview) -> None:
             Styled("▲ with a warning", STYLES["warning"]), Styled(warnings, "count"), None,
             "of the ready rows; they would be sent: look at them on the sheet Rows",
         )  # fmt: skip
+    if read:
+        names = [verdict.value for verdict in MEANINGS]
+        page.bars("Rows by verdict", [Bar(worded(name), counts[name], STYLES[name]) for name in names], first)
 
 
 def _to_be_sent(page: Page, surveyed: _Survey) -> None:
@@ -222,7 +227,7 @@ def _row(row: PlanRow) -> Iterator[Cell]:
     routing, attributes = payload.get("routingData", {}), payload.get("customAttributes", {})
     problem = problems(row.findings, notes=True)
     yield row.line
-    yield _verdict(row)
+    yield Styled(*plan_word(row))
     yield row.external_id
     yield row.queue
     yield routing.get("priority")
@@ -233,13 +238,6 @@ def _row(row: PlanRow) -> Iterator[Cell]:
     yield problem.fix
     yield row.task_id
     yield from row.cells
-
-
-def _verdict(row: PlanRow) -> Styled:
-    warned = any(each.severity is Severity.WARNING for each in row.findings)
-    if row.verdict is Verdict.READY and warned:
-        return Styled("▲ ready, warning", STYLES["warning"])
-    return Styled(worded(row.verdict.value), STYLES[row.verdict.value])
 
 
 def _problems(made: Book, ranked: Iterable[Cause]) -> None:

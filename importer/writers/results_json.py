@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
+from typing import Any
 
 from importer.core.report import ResultRow, RunFacts
 from importer.writers.files import written
@@ -14,7 +15,8 @@ def write_results_json(
     folder: Path, facts: RunFacts, counts: Mapping[str, int], rows: Callable[[], Iterator[ResultRow]]
 ) -> Path:
     """Writes results.json into `folder`; returns its path."""
-    head = {"schema": SCHEMA, "run": facts.run, "plan": facts.plan, "counts": dict(counts)}
+    head: dict[str, Any] = {"schema": SCHEMA, "run": facts.run, "plan": facts.plan, "counts": dict(counts)}
+    head |= {"approval": facts.approval, "approvals_head": facts.chain or None}
     with written(folder / "results.json") as draft:
         write_object(draft.file, head, (row.record() for row in rows()))
         end_object(draft.file)

@@ -6,12 +6,12 @@ from itertools import zip_longest
 from pathlib import Path
 from typing import Any
 
-from importer.core.columns import OWN_HEADINGS
 from importer.core.findings import shorten
 from importer.core.plan import short
 from importer.core.report import OUTCOME_KEYS, AuditEntry, ResultRow, RunFacts
 from importer.core.states import in_words
-from importer.writers.book import COLUMNS_MOST, ROWS_MOST, Book, Cell, Facts, Grid, Head, Page, Styled, book
+from importer.writers.book import COLUMNS_MOST, ROWS_MOST, Bar, Book, Cell, Facts, Grid, Head, Page, Styled, book
+from importer.writers.rejects import Rejects
 from importer.writers.survey import Survey, full_cells, full_headings, survey
 from importer.writers.words import REJECTED, STYLES, history, next_steps, result_problem, stayed, when, worded
 
@@ -80,6 +80,7 @@ def _summary(made: Book, facts: RunFacts, counts: Mapping[str, int], surveyed: S
     _queues(page, surveyed)
     _dwell_times(page, surveyed)
     _audits(page, surveyed)
+    _throughput(page, surveyed)
 
 
 def _run_facts(page: Page, facts: RunFacts) -> None:
@@ -97,6 +98,7 @@ def _run_facts(page: Page, facts: RunFacts) -> None:
 def _books(page: Page, counts: Mapping[str, int], surveyed: Survey) -> None:
     read = counts["read"]
     page.heading("Outcome", "Rows", "Share", after="what it means")
+    first = page.row
     for key in OUTCOME_KEYS:
         number = counts[key]
         name: Cell = Styled(worded(key), STYLES[key]) if number else worded(key)
@@ -109,6 +111,8 @@ def _books(page: Page, counts: Mapping[str, int], surveyed: Survey) -> None:
             "The run went on while this was written, so sheets may differ from these counts. Write it again:", "bad"
         )
         page.note("importer report RUN", "command")
+    if read:
+        page.bars("Rows by outcome", [Bar(worded(key), counts[key], STYLES[key]) for key in OUTCOME_KEYS], first)
 
 
 def _queues(page: Page, surveyed: Survey) -> None:
@@ -140,21 +144,38 @@ def _audits(page: Page, surveyed: Survey) -> None:
         page.note("These are the versions in the workitems' own histories: this organisation does not audit workitems.")
 
 
+def _throughput(page: Page, surveyed: Survey) -> None:
+    if not surveyed.minutes:
+        return
+    step, lines = surveyed.throughput()
+    page.heading("Tasks created")
+    page.fact("First (UTC)", min(surveyed.minutes))
+    page.fact("Last (UTC)", max(surveyed.minutes))
+    page.line("In one minute at most", Styled(max(surveyed.minutes.values()), "count"))
+    if len(lines) > 1:
+        title = "Created each minute" if step == 1 else f"Created in {step:,} minutes each"
+        page.heading(f"{title} from (UTC)", "Tasks")
+        first = page.row
+        for name, number in lines:
+            page.line(name, Styled(number, "count"))
+        page.curve(title, [name for name, _ in lines], [number for _, number in lines], first)
+
+
 # The tables of rows, all in one pass
 
 
 def _tables(made: Book, facts: RunFacts, wide: int, rows: Iterable[ResultRow], rows_most: int) -> None:
     width = min(max(wide, len(facts.headings)), COLUMNS_MOST - len(BEFORE) - len(AFTER))
     own = [Head(title) for title in full_headings(facts.headings, width)[:width]]
-    kept = _without_ours(facts.headings, width)
+    again = Rejects(facts, width)
     results = Grid(made, "Results", (*BEFORE, *own, *AFTER), freeze=2, rows_most=rows_most)
-    rejects = Grid(made, "Rejects", (*(own[i] for i in kept), *_reject_heads()), rows_most=rows_most)
+    rejects = Grid(made, "Rejects", again.heads(), rows_most=rows_most)
     states = Grid(made, "States", STATES, freeze=1, rows_most=rows_most)
     audit = Grid(made, "Audit", AUDIT, rows_most=rows_most)
     for row in rows:
         results.add(result_cells(row, width))
         if row.outcome in REJECTED:
-            rejects.add(_reject(row, width, kept, facts.run))
+            rejects.add(again.cells(row))
         for cells in _states(row):
             states.add(cells)
         for cells in _audit(row):
@@ -181,27 +202,6 @@ def result_cells(row: ResultRow, width: int) -> Iterator[Cell]:
     yield row.attempts
     yield result_problem(row).text
     yield row.correlation_id
-
-
-def _reject_heads() -> Iterator[Head]:
-    styles = ("wrap", "wrap", "text", "text")
-    yield from (Head(title, style) for title, style in zip(OWN_HEADINGS, styles, strict=True))
-
-
-def _without_ours(headings: Sequence[str], width: int) -> list[int]:
-    """The columns that Rejects keeps: not the four that an earlier Rejects sheet had added."""
-    ours = len(OWN_HEADINGS) if tuple(headings[-len(OWN_HEADINGS) :]) == OWN_HEADINGS else 0
-    return [index for index in range(width) if not len(headings) - ours <= index < len(headings)]
-
-
-def _reject(row: ResultRow, width: int, kept: Sequence[int], run: str) -> Iterator[Cell]:
-    problem = result_problem(row)
-    cells = list(full_cells(row.cells, width))
-    yield from (cells[index] for index in kept)
-    yield problem.text or row.outcome.words
-    yield problem.fix
-    yield str(row.line)
-    yield run
 
 
 def _states(row: ResultRow) -> Iterator[list[Cell]]:
@@ -260,6 +260,7 @@ def _info(facts: RunFacts, counts: Mapping[str, int]) -> Iterator[tuple[str, str
     yield "opened at (UTC)", facts.opened_at
     yield "prepared by", facts.preparer
     yield "approval", facts.approval
+    yield "head of the log of approvals", facts.chain
     yield "state", facts.state
     yield "stopped", facts.note
     yield "importer", facts.version

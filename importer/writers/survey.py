@@ -1,18 +1,23 @@
 """Survey: what a results workbook must know of its rows before the first is written; bounded, whatever the rows."""
 
+import re
 from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
+from datetime import datetime, timedelta
 from typing import TYPE_CHECKING, Any
 
 from importer.core.report import OUTCOME_KEYS, VERSION, ResultRow
-from importer.writers.words import stayed
+from importer.writers.words import stayed, when
 
 if TYPE_CHECKING:
     import pandas as pd
 
 QUEUES_MOST = 500
 OTHERS = "(other queues)"
+SPANS = (1, 2, 5, 10, 15, 30, 60, 120, 240, 480, 1440)
+SPANS_SHOWN = 60
+MINUTE = re.compile("[0-9]{4}-[0-9]{2}-[0-9]{2} [0-9]{2}:[0-9]{2}")
 
 
 @dataclass(slots=True)
@@ -25,18 +30,21 @@ class Survey:
     dwells: Counter[tuple[str, float]] = field(default_factory=Counter)  # by state and seconds
     audits: int = 0
     not_fetched: int = 0  # rows with a task whose audits were not fetched
+    minutes: Counter[str] = field(default_factory=Counter)  # tasks created by this run, by `2026-01-05 21:00`
     versions: int = 0  # entries that are versions of a history: nothing else was kept
     _names: set[str] = field(default_factory=set)
 
     def add(self, row: ResultRow) -> None:
         """One row."""
-        self.width = max(self.width, _width(row.cells))
+        self.width = max(self.width, widest(row.cells))
         self.outcomes[row.outcome.value] += 1
         self.queues[self._queue(row.queue), row.outcome.value] += 1
         for state, seconds in stayed(row.states):
             self.dwells[state, _rounded(seconds)] += 1
         self.audits += row.audit_count or 0
         self.versions += sum(entry.action == VERSION for entry in row.audits)
+        if row.states and row.states[0].source == "created" and MINUTE.fullmatch(minute := when(row.states[0].at)[:16]):
+            self.minutes[minute] += 1
         self.not_fetched += row.task_id is not None and row.audit_count is None
 
     def queue_table(self) -> tuple[list[str], list[list[Any]]]:
@@ -52,6 +60,18 @@ class Survey:
         """For each state: changes counted, median and 95th percentile of the seconds in it, longest first."""
         lines = [_dwell_line(str(state), group) for state, group in _dwell_frame(self.dwells).groupby("state")]
         return sorted(lines, key=lambda line: (-line[2], line[0]))
+
+    def throughput(self) -> tuple[int, list[tuple[str, int]]]:
+        """Tasks created in each span from the first minute to the last, and the minutes of a span: so many that lines are few."""
+        begin, end = (datetime.fromisoformat(each(self.minutes)) for each in (min, max))
+        whole = int((end - begin).total_seconds()) // 60 + 1
+        step = next((each for each in SPANS if whole <= each * SPANS_SHOWN), -(-whole // SPANS_SHOWN))
+        numbers = [0] * -(-whole // step)
+        for minute, tasks in self.minutes.items():
+            numbers[int((datetime.fromisoformat(minute) - begin).total_seconds()) // 60 // step] += tasks
+        form = "%H:%M" if begin.date() == end.date() else "%Y-%m-%d %H:%M"
+        names = ((begin + timedelta(minutes=step * index)).strftime(form) for index in range(len(numbers)))
+        return step, list(zip(names, numbers, strict=True))
 
     def _queue(self, name: str) -> str:
         if name not in self._names and len(self._names) >= QUEUES_MOST:
@@ -79,7 +99,8 @@ def full_cells(cells: Sequence[str], width: int) -> Iterator[str]:
     yield from [""] * (width - len(cells))
 
 
-def _width(cells: Sequence[str]) -> int:
+def widest(cells: Sequence[str]) -> int:
+    """How many cells a row has up to its last one that is not blank."""
     width = len(cells)
     while width and not cells[width - 1]:
         width -= 1

@@ -7,8 +7,10 @@ from typing import NamedTuple
 
 from importer.core.findings import Finding, Severity
 from importer.core.outcomes import Outcome
+from importer.core.plan import PlanRow
 from importer.core.report import ICONS, ResultRow, StateChange, dwell
 from importer.core.states import in_words
+from importer.core.verdicts import Verdict
 
 STYLES = {
     "ready": "good", "created": "good", "existing": "calm", "failed": "bad", "unknown": "look", "not_sent": "look",
@@ -34,20 +36,53 @@ def worded(outcome: str) -> str:
     return f"{ICONS[outcome]} {outcome.replace('_', ' ')}"
 
 
+def plan_word(row: PlanRow) -> tuple[str, str]:
+    """A verdict as sign and word, and the name of its style; a ready row that wants a look is told apart."""
+    if row.verdict is Verdict.READY and any(each.severity is Severity.WARNING for each in row.findings):
+        return "▲ ready, warning", STYLES["warning"]
+    return worded(row.verdict.value), STYLES[row.verdict.value]
+
+
 def problems(findings: Iterable[Finding], *, notes: bool = False) -> Problem:
     """The messages of a row's findings, worst first, and their fixes."""
-    order = list(Severity)
-    shown = [each for each in findings if notes or each.severity is not Severity.NOTE]
-    shown.sort(key=lambda each: order.index(each.severity))
+    shown = _by_weight(findings, notes=notes)
     fixes = (each.fix for each in shown if each.severity is not Severity.NOTE)
     return Problem(_joined(_placed(each) for each in shown), _joined(fixes))
 
 
 def result_problem(row: ResultRow) -> Problem:
-    """Why a row of a run came out as it did."""
+    """Why a row of a run came out as it did. What its findings say is said once."""
     found = problems(row.findings, notes=row.outcome is Outcome.EXISTING)
-    reason = row.reason[:1].upper() + row.reason[1:]
-    return Problem(_joined((reason, found.text)), _joined((_OUTCOME_FIXES.get(row.outcome, ""), found.fix)))
+    return Problem(_joined((_reason(row), found.text)), _joined((_outcome_fix(row), found.fix)))
+
+
+def _reason(row: ResultRow) -> str:
+    """The reason that the ledger keeps, unless findings say the same: those of before sending, or of what came of it."""
+    messages = [each.message for each in row.findings]
+    for part in row.reason.split("; "):
+        problem = part.partition(": ")[2] or part  # `400: no such queue`
+        if not any(problem in message for message in messages):
+            return row.reason[:1].upper() + row.reason[1:]
+    return ""
+
+
+def _outcome_fix(row: ResultRow) -> str:
+    told = any(each.code.startswith("S6") for each in row.findings)
+    return "" if told else _OUTCOME_FIXES.get(row.outcome, "")
+
+
+def row_advice(findings: Iterable[Finding]) -> str:
+    """What to fix in a row, a line for each finding: its cell, what is wrong, how to mend it."""
+    return _joined(_advised(each) for each in _by_weight(findings))
+
+
+def result_advice(row: ResultRow) -> str:
+    """What to fix in a row of a run: why it came out so, then what was found about it."""
+    reason = _reason(row)
+    if reason and reason[-1] not in ".!?…":
+        reason += "."
+    outcome = " ".join(part for part in (reason, _outcome_fix(row)) if part)
+    return _joined((outcome, row_advice(row.findings)))
 
 
 _OUTCOME_FIXES = {
@@ -111,6 +146,18 @@ def next_steps(counts: Mapping[str, int], run: str, environment: str) -> list[st
     if counts["created"]:
         steps.append(f"See what has become of the tasks later: importer track {run}{flag}")
     return steps or ["Nothing to do."]
+
+
+def _by_weight(findings: Iterable[Finding], *, notes: bool = False) -> list[Finding]:
+    order = list(Severity)
+    shown = [each for each in findings if notes or each.severity is not Severity.NOTE]
+    return sorted(shown, key=lambda each: order.index(each.severity))
+
+
+def _advised(finding: Finding) -> str:
+    """The cell without its sheet: the reader stands on it."""
+    place = (finding.cell or "").rpartition("!")[2]
+    return f"{place + ': ' if place else ''}{finding.message} {finding.fix}".strip()
 
 
 def _placed(finding: Finding) -> str:

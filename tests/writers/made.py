@@ -127,7 +127,7 @@ def preview(rows: Sequence[PlanRow], **other: Any) -> Preview:
         "source_sha256": "0" * 64, "source_bytes": 1, "format": "xlsx", "sheet": "Tasks", "encoding": None,
         "header_line": 1, "headings": HEADINGS, "matched": {"external_id": "External ID", "queue": "Queue"},
         "mapping": {}, "environment": Environment("tasks", "sandbox:w1", "client"), "settings": {"header_row": None},
-        "counts": preview_counts(verdicts), "warnings": 1, "queues": (queue,),
+        "counts": preview_counts(verdicts), "warnings": 1, "queues": (queue,), "fixes": (),
         "findings": (finding("H304", count=1, headings="Notes"), finding("F204", count=1, sheets="Old")),
     }  # fmt: skip
     about = About("p-0001", "7f3a91c2" + "0" * 56, "/data/tasks-nightly.xlsx", "2026-01-05T20:00:00Z", "anna", "0.1.0")

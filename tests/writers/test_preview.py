@@ -50,6 +50,13 @@ def test_preview_tells_what_an_approver_needs(tmp_path: Path) -> None:
     assert "importer run p-0001 --sandbox" in found
 
 
+def test_preview_summary_draws_the_verdicts(tmp_path: Path) -> None:
+    """A bar for each verdict, drawn from the table beside it, with a text that says the same; none where no row was read."""
+    drawing = parts(write(tmp_path, a_plan()))["xl/drawings/drawing1.xml"]
+    assert 'descr="Rows by verdict: ✔ ready 3, • existing 1, ✖ invalid 3, ≡ duplicate 1, – skipped 1"' in drawing
+    assert not [name for name in parts(write(tmp_path, [])) if "chart" in name]
+
+
 def test_preview_rows_show_what_would_be_sent(tmp_path: Path) -> None:
     """A ready row shows the payload's values, a warning is a word, an existing task has its ID; then the user's cells."""
     lines = sheet_rows(write(tmp_path, a_plan()), "Rows")

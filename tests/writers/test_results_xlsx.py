@@ -9,10 +9,11 @@ from hypothesis import strategies as st
 
 from importer.core.columns import OWN_HEADINGS
 from importer.core.outcomes import Outcome
-from importer.core.report import OUTCOME_KEYS, ResultRow, RunFacts
+from importer.core.report import OUTCOME_KEYS, ResultRow, RunFacts, StateChange
 from importer.ports import ReadOptions
 from importer.sources.reader import open_source
 from importer.writers.results_xlsx import write_results
+from importer.writers.survey import survey
 from importer.writers.text import visible
 from importer.writers.words import worded
 from tests.writers.made import HEADINGS, PAYLOADS, STATES, a_run, again, books, facts, parts, result, sheet_rows
@@ -64,6 +65,46 @@ def test_results_summary_tells_dwell_times(tmp_path: Path) -> None:
     assert found["queued"][1] == pytest.approx(12 * 3600, abs=1)
 
 
+def test_results_summary_draws_the_outcomes(tmp_path: Path) -> None:
+    """A bar for each outcome, drawn from the table beside it, flat, with a text that says the same as the picture."""
+    from openpyxl import load_workbook
+
+    path = write(tmp_path, a_run())
+    (chart,) = load_workbook(path)["Summary"]._charts  # type: ignore[attr-defined]
+    lines = sheet_rows(path, "Summary")
+    first = next(index for index, line in enumerate(lines) if line[0] == "Outcome") + 2
+    assert chart.series[0].cat.strRef.f == f"Summary!$A${first}:$A${first + len(OUTCOME_KEYS) - 1}"
+    assert chart.series[0].val.numRef.f == f"Summary!$B${first}:$B${first + len(OUTCOME_KEYS) - 1}"
+    drawing = parts(path)["xl/drawings/drawing1.xml"]
+    assert 'descr="Rows by outcome: ✔ created 6, • existing 1, ✖ failed 1' in drawing
+    assert "3D" not in parts(path)["xl/charts/chart1.xml"]
+
+
+def test_results_summary_tells_and_draws_tasks_over_time(tmp_path: Path) -> None:
+    """Tasks created each minute, pauses included: a table, the busiest minute, and a line drawn from it."""
+    times = ["23:58:01", "23:58:59", "23:59:30", "23:56:00"]
+    rows = [
+        result(line, states=(StateChange("new", f"2026-01-05T{time}Z", "created"),)) for line, time in enumerate(times)
+    ]
+    path = write(tmp_path, [*rows, result(9, Outcome.EXISTING)])
+    lines = sheet_rows(path, "Summary")
+    start = next(i for i, line in enumerate(lines) if line[0] == "Created each minute from (UTC)")
+    assert [line[:2] for line in lines[start + 1 : start + 5]] == [["23:56", 1], ["23:57", 0], ["23:58", 2], ["23:59", 1]]  # fmt: skip
+    assert ["In one minute at most", 2] in [line[:2] for line in lines]
+    assert "Created each minute: from 0 to 2, 23:56 to 23:59" in parts(path)["xl/drawings/drawing1.xml"]
+
+
+def test_survey_shows_long_runs_in_longer_spans() -> None:
+    """A run of days is told in at most 60 spans of so many minutes; every task is counted once."""
+    times = [f"2026-01-{5 + hour // 24:02}T{hour % 24:02}:30:00Z" for hour in range(100)]
+    rows = [result(line, states=(StateChange("new", at, "created"),)) for line, at in enumerate(times)]
+    step, spans = survey(rows).throughput()
+    assert step == 120
+    assert len(spans) <= 60
+    assert sum(number for _, number in spans) == 100
+    assert spans[0][0] == "2026-01-05 00:30"
+
+
 def test_results_columns_stand_in_the_users_order(tmp_path: Path) -> None:
     """Line and outcome, then all the user's columns under their own headings, blank ones too, then ours."""
     headings = ("Notes", "", "External ID", "Line", "Notes")
@@ -102,6 +143,15 @@ def test_results_reason_tells_what_was_found(tmp_path: Path) -> None:
     lines = sheet_rows(write(tmp_path, rows), "Results")
     assert lines[1][11] == "V304: Priority 150 is outside 0–99."
     assert lines[2][11] == "400: no such queue"
+
+
+def test_results_rows_are_as_high_as_their_texts(tmp_path: Path) -> None:
+    """A row whose reason wraps has room for all its lines, whatever program opens it; others are as high as usual."""
+    from openpyxl import load_workbook
+
+    rows = [result(2), result(3, Outcome.FAILED, reason="x" * 150), result(4, Outcome.FAILED, reason="a\nb" * 99)]
+    sheet = load_workbook(write(tmp_path, rows))["Results"]
+    assert [sheet.row_dimensions[line].height for line in (2, 3, 4)] == [None, 45, 405]
 
 
 def test_states_has_a_line_each_change(tmp_path: Path) -> None:

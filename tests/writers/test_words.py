@@ -2,8 +2,13 @@
 
 import pytest
 
+from importer.core.findings import Finding, finding
+from importer.core.outcomes import Outcome
 from importer.core.report import tally
-from importer.writers.words import next_steps
+from importer.writers.words import next_steps, result_advice, result_problem
+from tests.writers.made import result, wrong
+
+S601 = finding("S601", line=2, status="400", problem="no such queue")
 
 
 @pytest.mark.parametrize(
@@ -18,3 +23,21 @@ def test_next_step_for_rejects_names_target_and_sandbox(environment: str, comman
     """Rejects are handed in where their run was: the command names its target and the sandbox, if it was there."""
     (step,) = next_steps(tally([("invalid", 2)]), "run", environment)
     assert command in step
+
+
+@pytest.mark.parametrize(
+    ("outcome", "reason", "findings", "told"),
+    [
+        (Outcome.INVALID, wrong(2).message, (wrong(2),), f"V304: {wrong(2).message}"),
+        (Outcome.FAILED, "400: no such queue", (S601,), f"S601: {S601.message}"),
+        (Outcome.FAILED, "400: another thing", (S601,), f"400: another thing\nS601: {S601.message}"),
+        (Outcome.UNKNOWN, "time-out", (), "Time-out"),
+    ],
+)
+def test_problem_says_each_thing_once(outcome: Outcome, reason: str, findings: tuple[Finding, ...], told: str) -> None:
+    """A reason that a finding tells as well stands there once, with one remedy."""
+    row = result(2, outcome, reason=reason, findings=findings)
+    assert result_problem(row).text == told
+    fixes = result_problem(row).fix.split("\n")
+    assert len(fixes) == len(set(fixes)) == 1
+    assert result_advice(row).count("hand it in again") <= 1
