@@ -1,5 +1,6 @@
 """Machine: this machine, its start, and this process, told apart from any other, and whether another process is gone. Linux tells most."""
 
+import importlib
 import os
 import socket
 import sys
@@ -17,6 +18,25 @@ def machine() -> str:
         if found:
             return found
     return "" if sys.platform == "linux" else socket.gethostname()
+
+
+def login() -> tuple[str, str]:
+    """Whose process this is, and how that is known: the name that the system's database has for the user's number.
+
+    Never from $USER or $LOGNAME, which anybody may set.
+    """
+    if sys.platform == "win32":
+        import ctypes
+
+        size = ctypes.c_ulong(257)
+        name = ctypes.create_unicode_buffer(size.value)
+        known = ctypes.windll.advapi32.GetUserNameW(name, ctypes.byref(size))
+        return (name.value, "login of Windows") if known else ("unknown", "")
+    uid = os.getuid()
+    try:
+        return str(importlib.import_module("pwd").getpwuid(uid).pw_name), f"uid {uid}"
+    except KeyError:  # a container may run under a number that has no name
+        return f"uid {uid}", f"uid {uid}"
 
 
 def boot() -> str:

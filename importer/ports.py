@@ -9,9 +9,11 @@ from typing import TYPE_CHECKING, Any, BinaryIO, Literal, Protocol
 from importer.core.file_limits import COMMAND_LINE, FileLimits
 
 if TYPE_CHECKING:
-    from contextlib import AbstractAsyncContextManager
+    from contextlib import AbstractAsyncContextManager, AbstractContextManager
     from datetime import datetime
+    from pathlib import Path
 
+    from importer.core.approval import Approval, Person
     from importer.core.budget import RetryBudget
     from importer.core.custom_fields import CustomField
     from importer.core.facts import Content, Facts, LedgerFact, QueueFact, Reference, TaskFact
@@ -19,7 +21,7 @@ if TYPE_CHECKING:
     from importer.core.lease import Holder, Lease
     from importer.core.limits import Limits
     from importer.core.outcomes import Answer, NotDone, Refused
-    from importer.core.plan import Approval, Environment, PlanHead, PlanRow, Preview
+    from importer.core.plan import Environment, PlanHead, PlanRow, Preview
     from importer.core.report import AuditEntry, ResultRow, RunFacts, StateChange
     from importer.core.rows import Row, Sheet
     from importer.core.screen import ScreenTask
@@ -47,6 +49,24 @@ class Reading:
     sheet: Sheet
     rows: Iterator[Row]
     findings: list[Finding] = field(default_factory=list)  # on the file as a whole: encoding, hidden rows, blank lines…
+
+
+@dataclass(frozen=True, slots=True)
+class OpenBook:
+    """A person's workbook, open to be copied with something added: where in its zip file the sheet stands that was read."""
+
+    file: BinaryIO
+    sheet: str  # the part's name; names are compared without regard to case and kind of slash
+    styles: str | None
+    pictured: int  # columns that pictures and charts of the sheet reach, counted from A
+
+
+class OpensBook(Protocol):
+    """Opens a workbook that was read before, while the context lasts."""
+
+    def __call__(self, path: Path, sheet: str | None) -> AbstractContextManager[OpenBook]:
+        """`sheet` is the name of the one that was read. Raises FileRefused: it is no workbook, or broken."""
+        ...
 
 
 class Source(Protocol):
@@ -94,6 +114,20 @@ class Pace(Protocol):
 
     def told(self, allowed: int, count: int, reset_s: float) -> None:
         """The server's own count of this window. May only slow us."""
+        ...
+
+
+class Gauge(Protocol):
+    """How the pace stands: for whoever watches a run. Asking changes nothing."""
+
+    throttles: int  # answers of 429 since this process began
+
+    def counted(self) -> int:
+        """Calls of this OAuth client that count in the window now, those of other processes on this machine included."""
+        ...
+
+    def held_s(self) -> float:
+        """So many seconds nobody calls, because the target asked for a pause; 0 where it did not."""
         ...
 
 
@@ -229,6 +263,14 @@ class Target(Protocol):
         """The names of all queues, for suggestions."""
         ...
 
+    async def organization(self) -> str:
+        """The ID of the organisation that answers; a blank where the target does not tell."""
+        ...
+
+    def forget(self) -> None:
+        """What was looked up before is out of date: it is asked for again."""
+        ...
+
     async def vocabulary(self) -> Limits:
         """The limits, with the headings that only the target can tell: its own fields."""
         ...
@@ -287,6 +329,7 @@ class RunRecord:
     settings: Mapping[str, Any]
     approval: Approval | None
     out: str  # the folder of its reports
+    chain: str = ""  # the head of the log of approvals under which it was opened; a blank where none was needed
 
 
 @dataclass(frozen=True, slots=True)
@@ -326,6 +369,19 @@ class OpenCall:
 
 
 @dataclass(frozen=True, slots=True)
+class Call:
+    """A call that creates, as the record has it: what kind it was, which lines it named, and how it ended, if that is known."""
+
+    call: int
+    kind: str  # "create", or "bulk JOB"
+    began_at: str  # RFC 3339, UTC
+    ended_at: str | None
+    answer: str | None
+    correlation_id: str | None
+    lines: tuple[int, ...]
+
+
+@dataclass(frozen=True, slots=True)
 class RunRow:
     """A row as a run opens with it; `payload` is the frozen JSON text of a ready row."""
 
@@ -356,6 +412,10 @@ class Ledger(Protocol):
         """The books of a run."""
         ...
 
+    def counts_by_state(self, run: str) -> dict[str, int]:
+        """How many of the tasks that a run created were last seen in each state; a blank: in none yet."""
+        ...
+
     def result_rows(self, run: str) -> Iterator[ResultRow]:
         """Every row read, in file order."""
         ...
@@ -370,14 +430,6 @@ class Ledger(Protocol):
 
     def earlier(self, environment: Environment, external_ids: Sequence[str], run: str = "") -> dict[str, LedgerFact]:
         """What other runs in this environment created or hold in doubt, by external ID."""
-        ...
-
-    def add_approval(self, approval: Approval) -> None:
-        """Records a decision."""
-        ...
-
-    def approvals(self, plan: str) -> list[Approval]:
-        """The decisions on a plan, oldest first."""
         ...
 
     async def entries(self, run: str, stages: Sequence[str], after: int, limit: int) -> list[Entry]:
@@ -453,6 +505,10 @@ class Ledger(Protocol):
         """Calls whose answer was never recorded, oldest first."""
         ...
 
+    def calls(self, run: str) -> Iterator[Call]:
+        """All calls of a run that create, oldest first."""
+        ...
+
     async def states(self, run: str, position: int) -> list[StateChange]:
         """An entry's state history."""
         ...
@@ -473,7 +529,7 @@ class PlanDraft(Protocol):
         """One row."""
         ...
 
-    def finish(self, head: PlanHead, *, source: str, made_at: datetime, preparer: str) -> Preview:
+    def finish(self, head: PlanHead, *, source: str, made_at: datetime, preparer: Person) -> Preview:
         """Seals the plan under its digest and a new ID. Durable when it returns."""
         ...
 

@@ -5,12 +5,12 @@ import re
 import tomllib
 import zoneinfo
 from collections.abc import Mapping as Table
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
 from importer.core.errors import NotAuthorised, SettingsError
-from importer.core.file_limits import COMMAND_LINE, FileLimits
+from importer.core.file_limits import COMMAND_LINE, UPLOAD, FileLimits
 from importer.core.mapping import Mapping, fit, read_mapping
 from importer.core.names import did_you_mean
 from importer.hosts import REGIONS, checked_url, login_of
@@ -34,6 +34,9 @@ DEFAULTS: dict[str, Any] = {
     "audit": True,
     "notifications": False,
     "require_approval": False,
+    "approval_expires": "24h",
+    "four_eyes": None,
+    "on_drift": "stop",
     "sandbox": False,
     "map": None,
     "out": "reports",
@@ -45,7 +48,14 @@ DEFAULTS: dict[str, Any] = {
     "canary": 0,
     "max_failures": None,
     "ca_file": None,
+    "retention_days": 90,
 }
+SERVE: dict[str, Any] = {
+    "bind": "127.0.0.1", "public_url": None, "identity": "os", "identity_header": "X-Forwarded-User", "trusted": [],
+    "tls_cert": None, "tls_key": None, "session_idle": "8h", "session_most": "24h", "read_only": False,
+}  # fmt: skip
+"""How the page is offered: importer serve."""
+DEFAULTS |= SERVE
 DEFAULTS |= {f"file_limits.{name}": value for name, value in asdict(COMMAND_LINE).items()}
 SANDBOX_DEFAULTS: dict[str, Any] = {"rate": "100/s", "index_lag": "5s", "outage_wait": "1m"}
 """The built-in sandbox's own figures, so that a rehearsal does not take an evening."""
@@ -59,8 +69,9 @@ ENVIRONMENT = {
         name: (f"IMPORTER_{name.upper()}",)
         for name in (
             "target", "rate", "concurrency", "bulk", "server_check", "time_zone", "index_lag", "track", "track_for", "audit", "notifications", "require_approval", "sandbox",
+            "approval_expires", "four_eyes", "on_drift",
             "map", "out", "state_dir", "timeout", "longest_wait", "outage_wait", "lease", "canary", "max_failures",
-            "ca_file",
+            "ca_file", "retention_days", *SERVE,
         )
     },
 }  # fmt: skip
@@ -136,6 +147,25 @@ class Settings:
         return _truth(self.values["require_approval"], "require_approval")
 
     @property
+    def approval_expires_s(self) -> float:
+        """So long an approval holds unless told otherwise, in seconds."""
+        return self.seconds("approval_expires")
+
+    def four_eyes(self, identity: str = "os") -> bool:
+        """Whether who prepared a plan may not approve it. Unless set: where people are known by more than the system's login."""
+        if self.values["four_eyes"].value is None:
+            return identity != "os"
+        return _truth(self.values["four_eyes"], "four_eyes")
+
+    @property
+    def on_drift(self) -> str:
+        """What is done about rows whose queue has changed since the plan: stop (nothing is sent) or skip (they are left out)."""
+        value = self.values["on_drift"]
+        if value.value not in ("stop", "skip"):
+            raise _wrong("on_drift", value, "Give stop or skip.")
+        return str(value.value)
+
+    @property
     def rate(self) -> tuple[int, float]:
         """The cap: calls, seconds."""
         return parse_rate(self.text("rate"), self.values["rate"].origin)
@@ -194,6 +224,23 @@ class Settings:
         return int(match[1]) * SIZES[match[2]]
 
     @property
+    def upload_limits(self) -> FileLimits:
+        """The same for files that come by way of the page: closer bounds, where none were given."""
+        given = {name: self._file_limit(name) for name in asdict(UPLOAD) if self._is_given(f"file_limits.{name}")}
+        return replace(UPLOAD, **given)
+
+    def _is_given(self, name: str) -> bool:
+        return self.values[name].origin != "default"
+
+    @property
+    def retention_days(self) -> int:
+        """So many days uploads are kept that nobody touches: 1 to 3650."""
+        value = self.values["retention_days"]
+        if not re.fullmatch("[0-9]{1,4}", str(value.value)) or not 1 <= int(value.value) <= 3650:
+            raise _wrong("retention_days", value, "Give a number of days from 1 to 3650.")
+        return int(value.value)
+
+    @property
     def state_dir(self) -> Path:
         """The folder of ledger, plans and sandbox."""
         chosen = self.values["state_dir"].value
@@ -234,11 +281,20 @@ class Settings:
     @property
     def allowed_hosts(self) -> list[str]:
         """Hosts beside those of the regions that may be called."""
-        given = self.values["allow_hosts"].value
+        return self.names("allow_hosts", "Give a list of hosts.")
+
+    def names(self, name: str, fix: str) -> list[str]:
+        """A list, or words with commas between, in lower case."""
+        given = self.values[name].value
         if not isinstance(given, str | list):
-            raise _wrong("allow_hosts", self.values["allow_hosts"], "Give a list of hosts.")
+            raise _wrong(name, self.values[name], fix)
         names = given.split(",") if isinstance(given, str) else [str(each) for each in given]
-        return [name.strip().lower() for name in names if name.strip()]
+        return [each.strip().lower() for each in names if each.strip()]
+
+    @property
+    def read_only(self) -> bool:
+        """Whether the page only shows."""
+        return _truth(self.values["read_only"], "read_only")
 
     @property
     def credentials(self) -> tuple[str, str]:

@@ -1,6 +1,5 @@
 """Wiring: the one place that names implementations. Heavy modules are imported inside, by the commands that need them."""
 
-import getpass
 import hashlib
 import json
 import os
@@ -9,6 +8,7 @@ import sys
 from collections.abc import Callable, Coroutine, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
+from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -21,13 +21,16 @@ from importer.settings import Settings
 if TYPE_CHECKING:
     import ssl
 
+    from importer.approvals.log import ApprovalLog
+    from importer.core.approval import Person
     from importer.core.plan import Environment
     from importer.flow.doctor import Examiner
     from importer.flow.lease import Who
     from importer.ledgers.lock import SubmissionLock
     from importer.ledgers.plans import PlanFolder
-    from importer.ports import Clock, Hints, Ledger, Target
+    from importer.ports import Clock, Gauge, Hints, Ledger, Target
     from importer.targets.exchange import Exchange
+    from importer.targets.pace import SharedPace
     from importer.targets.transport import HttpTransport
 
 SANDBOX_START_S = 30.0
@@ -43,6 +46,8 @@ class Connection:
     target: "Target"
     environment: "Environment"
     run: Runs  # on the one event loop that all its calls share
+    another: "Callable[[], Target] | None" = None  # for work beside the first: its own log-in and budget, the same pace
+    gauge: "Gauge | None" = None  # how the pace stands, where that can be told
 
 
 @dataclass(frozen=True, slots=True)
@@ -116,6 +121,18 @@ def submission_lock(settings: Settings) -> "SubmissionLock":
     return SubmissionLock(settings.state_dir / "locks", hashlib.sha256(key.encode()).hexdigest()[:16])
 
 
+def page_lock(settings: Settings) -> "SubmissionLock":
+    """The lock of the page's server: one of a state folder."""
+    from importer.ledgers.lock import SubmissionLock
+
+    return SubmissionLock(
+        settings.state_dir / "locks",
+        "page",
+        "Another importer serve has this state folder",
+        "Use its page, end it, or choose another folder with --state-dir.",
+    )
+
+
 def who() -> "Who":
     """This process, as leases know it."""
     from importer.flow.lease import Who
@@ -124,21 +141,38 @@ def who() -> "Who":
     return Who(myself(), is_gone)
 
 
-def preparer() -> str:
-    """Who sits in front of the screen, as the system knows it."""
-    try:
-        return getpass.getuser()
-    except (OSError, KeyError):
-        return f"uid {os.getuid()}" if hasattr(os, "getuid") else "unknown"
+def approvals(settings: Settings) -> "ApprovalLog":
+    """The log of approvals in the state folder."""
+    return _approvals(settings.state_dir / "approvals")
+
+
+@cache
+def _approvals(folder: Path) -> "ApprovalLog":
+    """One for a folder: it remembers which lines it has verified."""
+    from importer.approvals.log import ApprovalLog
+
+    return ApprovalLog(folder)
+
+
+def person() -> "Person":
+    """Who sits in front of the screen: as the system itself knows it, whatever the environment says."""
+    from importer.core.approval import Person
+    from importer.machine import login
+
+    return Person(*login())
 
 
 @contextmanager
 def connected(settings: Settings) -> Iterator[Connection]:
     """The target that the settings name; with `--sandbox`, a sandbox process that ends with this one."""
     limits(settings)
-    with _located(settings) as place, _exchanging(settings, place) as (exchange, transport, run):
+    with _located(settings) as place, _exchanging(settings, place) as (exchange, transport, pace, run):
         target = _target(settings, exchange, transport, place.client_id)
-        yield Connection(target, place.environment, run)
+
+        def another() -> "Target":
+            return _target(settings, exchange.beside(), transport, place.client_id)
+
+        yield Connection(target, place.environment, run, another, pace)
         run(target.close())
 
 
@@ -147,7 +181,7 @@ def examining(settings: Settings) -> "Iterator[Examining]":
     """What `importer doctor` asks of the target that the settings name."""
     from importer.targets.examination import Examination
 
-    with _located(settings) as place, _exchanging(settings, place) as (exchange, _, run):
+    with _located(settings) as place, _exchanging(settings, place) as (exchange, _, _, run):
         yield Examining(Examination(exchange, clock()), place.environment, run)
         run(exchange.close())
 
@@ -190,7 +224,7 @@ def origin_of(api_url: str) -> str:
 
 
 @contextmanager
-def _exchanging(settings: Settings, place: _Place) -> "Iterator[tuple[Exchange, HttpTransport, Runs]]":
+def _exchanging(settings: Settings, place: _Place) -> "Iterator[tuple[Exchange, HttpTransport, SharedPace, Runs]]":
     import asyncio
 
     from importer.machine import boot
@@ -211,7 +245,7 @@ def _exchanging(settings: Settings, place: _Place) -> "Iterator[tuple[Exchange, 
     exchange = Exchange(endpoints, Credentials(place.client_id, place.secret), pace, time, transport)
     try:
         with asyncio.Runner() as runner:
-            yield exchange, transport, runner.run
+            yield exchange, transport, pace, runner.run
     finally:
         calls.close()
 

@@ -6,11 +6,12 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from importer.cli import screen
-from importer.cli.desk import Desk, carried_on, opened
-from importer.cli.ending import ended, may_report, one_run, results_folder, results_reports, run_object, show_ending
+from importer.cli.desk import Desk, at, carried_on, opened
+from importer.cli.ending import ended, run_object, show_ending
 from importer.core.errors import PlanRefused
 from importer.core.report import in_words
-from importer.settings import Settings, Value
+from importer.desk.results import as_before, may_report, one_run, results_folder, results_reports
+from importer.settings import Value
 
 if TYPE_CHECKING:
     from importer.ports import Ledger, RunRecord
@@ -48,7 +49,7 @@ def _resume(desk: Desk, record: "RunRecord", began: float, *, only_own: bool) ->
     """Carries one run on, at the pace it was started with; None for a run of another environment, if only own ones count."""
     from importer.wiring import connected
 
-    own = Desk(as_before(desk.settings, record), desk.book, desk.lock, desk.as_json)
+    own = at(desk, as_before(desk.settings, record))
     made_for = record.preview.head.environment
     with connected(own.settings) as connection:
         if made_for != connection.environment:
@@ -67,16 +68,6 @@ def _resume(desk: Desk, record: "RunRecord", began: float, *, only_own: bool) ->
     if not desk.as_json:
         show_ending(own, ending, body)
     return body
-
-
-def as_before(settings: Settings, record: "RunRecord") -> Settings:
-    """The settings with what the run was started with, where nothing else is asked for now."""
-    values = dict(settings.values)
-    target = record.preview.head.environment.target
-    for name, value in {**record.settings, "target": target, "out": record.out}.items():
-        if name in values and values[name].origin in ("default", "sandbox"):
-            values[name] = Value(value, f"run {record.run}")
-    return Settings(values, settings.mapping, settings.mapping_file)
 
 
 def _unfinished(book: "Ledger") -> "list[RunRecord]":
@@ -109,7 +100,7 @@ def track(run_id: str, flags: Table[str, Any], profile: str | None, format_: str
     began = time.monotonic()
     with opened(flags, profile, format_) as desk:
         record = one_run(desk.book, run_id)
-        own = Desk(as_before(desk.settings, record), desk.book, desk.lock, desk.as_json)
+        own = at(desk, as_before(desk.settings, record))
         if own.settings.track == "none":
             own.settings.values["track"] = Value("closed", "importer track")
         with connected(own.settings) as connection:

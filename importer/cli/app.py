@@ -27,12 +27,20 @@ app.add_typer(plan_app, name="plan")
 ledger_app = typer.Typer(help="Looks at the ledger.", rich_markup_mode=None, no_args_is_help=True)
 app.add_typer(config_app, name="config")
 app.add_typer(ledger_app, name="ledger")
+serve_app = typer.Typer(rich_markup_mode=None)
+app.add_typer(serve_app, name="serve")
+user_app = typer.Typer(help="Who may use the page, and as what.", rich_markup_mode=None, no_args_is_help=True)
+serve_app.add_typer(user_app, name="user")
 
 File = Annotated[Path, typer.Argument(help="A .csv, .xlsx or .xlsm file.", show_default=False)]
 Map = Annotated[str | None, typer.Option("--map", help="A mapping file (TOML).", metavar="FILE", show_default=False)]
 Sheet = Annotated[str | None, typer.Option("--sheet", help="The sheet to read; default: the first visible one.")]
 HeaderRow = Annotated[int | None, typer.Option("--header-row", min=1, help="The line of the headings; default: found.")]
 Skip = Annotated[str | None, typer.Option("--skip", help="Lines to leave out, such as 17,20-25.", metavar="LINES")]
+SkipReason = Annotated[str, typer.Option("--skip-reason", help="Why these lines are left out; kept in the plan.")]
+Fixes = Annotated[
+    Path | None, typer.Option("--fixes", help="Corrections of cells (JSON), as the page gives them.", metavar="FILE")
+]
 Out = Annotated[str | None, typer.Option("--out", help="The folder of reports; default: reports.", metavar="DIR")]
 Rate = Annotated[str | None, typer.Option("--rate", help="The cap: 300/min, 5/s, 300/4s; default: 300/min.")]
 Concurrency = Annotated[str | None, typer.Option("--concurrency", help="Calls in flight at most; default: 8.")]
@@ -72,7 +80,17 @@ Sandbox = Annotated[bool, typer.Option("--sandbox", help="Use the built-in sandb
 Profile = Annotated[str | None, typer.Option("--profile", "-p", help="A profile of importer.toml.")]
 StateDir = Annotated[str | None, typer.Option("--state-dir", help="The folder of ledger and plans.", metavar="DIR")]
 Format = Annotated[str, typer.Option("--format", help="human or json.")]
+OnDrift = Annotated[
+    str | None,
+    typer.Option(
+        "--on-drift",
+        help="Where queues changed since the plan: stop (default), or skip their rows.",
+        metavar="stop|skip",
+    ),
+]
 RequireApproval = Annotated[bool, typer.Option("--require-approval", help="Run approved plans alone.")]
+PublicUrl = Annotated[str | None, typer.Option("--public-url", help="What the page is called outside.", metavar="URL")]
+UserName = Annotated[str, typer.Argument(help="A person's name, as others know it.", show_default=False)]
 Run = Annotated[str | None, typer.Argument(help="A run's ID, or its beginning.", show_default=False)]
 OneRun = Annotated[str, typer.Argument(help="A run's ID, or its beginning.", show_default=False)]
 PlanName = Annotated[str, typer.Argument(help="A plan's ID (or its beginning) or file.", show_default=False)]
@@ -105,6 +123,7 @@ def check(
 @app.command()
 def preview(
     file: File, map: Map = None, sheet: Sheet = None, header_row: HeaderRow = None, skip: Skip = None,  # noqa: A002
+    skip_reason: SkipReason = "", fixes: Fixes = None,
     out: Out = None, rate: Rate = None, target: Target = None, server_check: ServerCheck = False,
     sandbox: Sandbox = False, profile: Profile = None,
     state_dir: StateDir = None, format: Format = "human",  # noqa: A002
@@ -116,17 +135,18 @@ def preview(
         "map": map, "out": out, "rate": rate, "target": target, "server_check": server_check or None,
         "sandbox": sandbox or None, "state_dir": state_dir,
     }  # fmt: skip
-    return look.preview(file, look.Asked(sheet, header_row, skip), flags, profile, format)
+    return look.preview(file, look.Asked(sheet, header_row, skip, skip_reason, fixes), flags, profile, format)
 
 
 @app.command()
 def run(
     source: Annotated[str, typer.Argument(help="A plan (ID or file), or a .csv/.xlsx file.", show_default=False)],
     map: Map = None, sheet: Sheet = None, header_row: HeaderRow = None, skip: Skip = None,  # noqa: A002
+    skip_reason: SkipReason = "", fixes: Fixes = None,
     out: Out = None, rate: Rate = None, concurrency: Concurrency = None, track: TrackOption = None,
     track_for: TrackFor = None, no_audit: NoAudit = False, require_approval: RequireApproval = False,
     canary: Canary = None, max_failures: MaxFailures = None, target: Target = None, bulk: Bulk = None,
-    server_check: ServerCheck = False,
+    on_drift: OnDrift = None, server_check: ServerCheck = False,
     notifications: Notifications = None,
     yes: Yes = False, sandbox: Sandbox = False, profile: Profile = None, state_dir: StateDir = None,
     format: Format = "human",  # noqa: A002
@@ -139,8 +159,9 @@ def run(
         "audit": False if no_audit else None, "require_approval": require_approval or None,
         "sandbox": sandbox or None, "state_dir": state_dir, "canary": canary, "max_failures": max_failures,
         "target": target, "bulk": bulk, "server_check": server_check or None, "notifications": notifications,
+        "on_drift": on_drift,
     }  # fmt: skip
-    return send.run(source, look.Asked(sheet, header_row, skip), flags, profile, format, yes=yes)
+    return send.run(source, look.Asked(sheet, header_row, skip, skip_reason, fixes), flags, profile, format, yes=yes)
 
 
 @app.command()
@@ -195,13 +216,25 @@ def track(
 
 @app.command()
 def report(
-    run: OneRun, out: Out = None, results: Annotated[str, typer.Option("--results", help="xlsx, json or csv; default: xlsx and json.")] = "",
+    run: OneRun, out: Out = None, results: Annotated[str, typer.Option("--results", help="Some of xlsx, json, csv, rejects and annotated, with commas; default: xlsx,json.")] = "",
     profile: Profile = None, state_dir: StateDir = None, format: Format = "human",  # noqa: A002
 ) -> int:  # fmt: skip
     """Writes the reports of a run again, at any time."""
     from importer.cli import books
 
     return books.report(run, results, {"out": out, "state_dir": state_dir}, profile, format)
+
+
+@app.command()
+def verify(
+    folder: Annotated[Path, typer.Argument(help="The folder of a run's reports.", show_default=False)],
+    given: Annotated[Path | None, typer.Option("--input", help="The file that was read, where the folder has no copy.", metavar="FILE")] = None,
+    format: Format = "human",  # noqa: A002
+) -> int:  # fmt: skip
+    """Checks a run's folder: input, plan, approval, results and log are what was sealed, and agree. Needs no account."""
+    from importer.cli import seal
+
+    return seal.verify(folder, given, format)
 
 
 @app.command()
@@ -225,12 +258,16 @@ def approve(
     plan: PlanName,
     comment: Annotated[str, typer.Option("--comment", help="Why; kept with the decision.")] = "",
     reject: Annotated[bool, typer.Option("--reject", help="Reject instead.")] = False,
+    expires: Annotated[str | None, typer.Option("--expires", help="How long it holds; default: 24h.", metavar="24h")] = None,
+    skip: Annotated[str | None, typer.Option("--skip", help="Rows to leave out, such as 17,20-25.", metavar="LINES")] = None,
+    reason: Annotated[str | None, typer.Option("--reason", help="Why they are left out.")] = None,
     profile: Profile = None, state_dir: StateDir = None, format: Format = "human",  # noqa: A002
 ) -> int:  # fmt: skip
     """Records who approves exactly this plan, and when."""
     from importer.cli import plans
 
-    return plans.approve(plan, comment, {"state_dir": state_dir}, profile, format, approved=not reject)
+    asked = plans.Decided(comment, not reject, expires, skip, reason)
+    return plans.approve(plan, asked, {"state_dir": state_dir}, profile, format)
 
 
 @plan_app.command("show")
@@ -247,6 +284,16 @@ def plan_verify(plan: PlanName, profile: Profile = None, state_dir: StateDir = N
     from importer.cli import plans
 
     return plans.verify(plan, {"state_dir": state_dir}, profile, format)
+
+
+@plan_app.command("diff")
+def plan_diff(
+    before: PlanName, after: PlanName, profile: Profile = None, state_dir: StateDir = None, format: Format = "human",  # noqa: A002
+) -> int:  # fmt: skip
+    """Shows what differs between two plans: file, mapping, queues, counts, and row by row."""
+    from importer.cli import compare
+
+    return compare.diff(before, after, {"state_dir": state_dir}, profile, format)
 
 
 @app.command("map")
@@ -278,15 +325,67 @@ def template(
     return books.template(out, flags, profile, offline=offline)
 
 
-@app.command()
+@serve_app.callback(invoke_without_command=True)
 def serve(
-    port: Annotated[int, typer.Option("--port", help="A port on 127.0.0.1.")] = 8765,
+    context: typer.Context,
+    port: Annotated[int, typer.Option("--port", min=0, max=65535, help="The port; 0 takes a free one.")] = 8765,
+    bind: Annotated[
+        str | None, typer.Option("--bind", help="The address; any but loopback needs token with TLS, or header.")
+    ] = None,
+    open_browser: Annotated[bool, typer.Option("--open", help="Open the page in the browser.")] = False,
+    identity: Annotated[
+        str | None, typer.Option("--identity", help="os (one person, all roles), token or header; default: os.")
+    ] = None,
+    header: Annotated[str | None, typer.Option("--header", help="The proxy's header; default: X-Forwarded-User.")] = None,
+    trusted: Annotated[
+        list[str] | None, typer.Option("--trusted", help="The proxy's address; may be given more than once.")
+    ] = None,
+    public_url: PublicUrl = None,
+    tls_cert: Annotated[str | None, typer.Option("--tls-cert", help="A certificate with its chain (PEM).")] = None,
+    tls_key: Annotated[str | None, typer.Option("--tls-key", help="Its key (PEM).")] = None,
+    read_only: Annotated[bool, typer.Option("--read-only", help="Show, and change nothing.")] = False,
     target: Target = None, sandbox: Sandbox = False, profile: Profile = None, state_dir: StateDir = None,
 ) -> int:  # fmt: skip
-    """Answers POST /api/preview and GET /api/schema on loopback: verdicts for task requests, without side effects."""
+    """Offers the page: upload, preview, approve, watch, download; and POST /api/preview for programs. Ctrl-C ends it."""
+    if context.invoked_subcommand is not None:
+        return 0
     from importer.cli import doors
 
-    return doors.serve(port, {"target": target, "sandbox": sandbox or None, "state_dir": state_dir}, profile)
+    flags = {
+        "target": target, "sandbox": sandbox or None, "state_dir": state_dir, "bind": bind, "identity": identity,
+        "identity_header": header, "trusted": trusted or None, "public_url": public_url, "tls_cert": tls_cert,
+        "tls_key": tls_key, "read_only": read_only or None,
+    }  # fmt: skip
+    return doors.serve(port, flags, profile, browser=open_browser)
+
+
+@user_app.command("add")
+def user_add(
+    name: UserName,
+    role: Annotated[list[str], typer.Option("--role", help="preparer, approver or operator; may be given more than once.")],
+    link: Annotated[bool, typer.Option("--link/--no-link", help="Print a link, or only name a person of the proxy.")] = True,
+    public_url: PublicUrl = None, profile: Profile = None, state_dir: StateDir = None,
+) -> int:  # fmt: skip
+    """Lets a person in, and prints their link, once."""
+    from importer.cli import doors
+
+    return doors.user_add(name, role, {"state_dir": state_dir, "public_url": public_url}, profile, link=link)
+
+
+@user_app.command("list")
+def user_list(profile: Profile = None, state_dir: StateDir = None, format: Format = "human") -> int:  # noqa: A002
+    """Lists who may come in, and what they may do."""
+    from importer.cli import doors
+
+    return doors.user_list({"state_dir": state_dir}, profile, format)
+
+
+@user_app.command("revoke")
+def user_revoke(name: UserName, profile: Profile = None, state_dir: StateDir = None) -> int:
+    """Ends a person's link and sessions at once."""
+    from importer.cli import doors
+
+    return doors.user_revoke(name, {"state_dir": state_dir}, profile)
 
 
 @app.command()

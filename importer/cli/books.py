@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from importer.cli import screen
 from importer.cli.look import json_wanted
-from importer.core.errors import UsageError
+from importer.core.errors import LedgerError, UsageError
 from importer.core.findings import CATALOGUE
 from importer.core.names import did_you_mean
 from importer.core.report import in_words
@@ -16,12 +16,18 @@ from importer.settings import CLIENT_ID, CLIENT_SECRET, load
 
 if TYPE_CHECKING:
     from importer.core.custom_fields import CustomField
+    from importer.ports import Ledger, RunRecord
+    from importer.settings import Settings
     from importer.wiring import Connection
+
+
+REPORTS = {"rejects": "rejects_xlsx", "annotated": "annotated_xlsx"}
+"""What reports that are not called results are called in JSON."""
 
 
 def status(run: str | None, flags: Table[str, Any], profile: str | None, format_: str) -> int:
     """`importer status`."""
-    from importer.cli.ending import one_run
+    from importer.desk.results import one_run
     from importer.wiring import ledger
 
     as_json = json_wanted(format_)
@@ -79,7 +85,8 @@ def runs(flags: Table[str, Any], profile: str | None, format_: str) -> int:
 
 def report(run: str, results: str, flags: Table[str, Any], profile: str | None, format_: str) -> int:
     """`importer report`."""
-    from importer.cli.ending import one_run
+    from importer.desk.copies import rejects_run
+    from importer.desk.results import one_run
     from importer.wiring import ledger
     from importer.writers import results_csv, results_json, results_xlsx
 
@@ -88,6 +95,8 @@ def report(run: str, results: str, flags: Table[str, Any], profile: str | None, 
         "xlsx": results_xlsx.write_results,
         "json": results_json.write_results_json,
         "csv": results_csv.write_results_csv,
+        "rejects": None,
+        "annotated": None,
     }
     wanted = [each.strip() for each in results.split(",") if each.strip()] or ["xlsx", "json"]
     for each in wanted:
@@ -100,12 +109,16 @@ def report(run: str, results: str, flags: Table[str, Any], profile: str | None, 
         chosen = settings.values["out"].origin != "default"
         folder = Path(settings.text("out") if chosen else record.out).absolute() / f"run-{record.run}"
         facts, counts = book.run_facts(record.run), book.counts(record.run)
-        paths = {
-            f"results_{each}": str(
-                writers[each](folder, facts, counts, lambda: book.result_rows(record.run)).absolute()
-            )
-            for each in wanted
-        }
+        paths: dict[str, str] = {}
+        for each in wanted:
+            if each == "annotated":
+                made = _annotated(folder, book, record)
+            elif each == "rejects":
+                made = rejects_run(folder, book, record)
+            else:
+                made = writers[each](folder, facts, counts, lambda: book.result_rows(record.run))
+            paths[REPORTS.get(each, f"results_{each}")] = str(made.absolute())
+        _seal(settings, book, record, folder)
     finally:
         book.close()
     if as_json:
@@ -116,6 +129,29 @@ def report(run: str, results: str, flags: Table[str, Any], profile: str | None, 
     for path in paths.values():
         screen.say(f"wrote {screen.harmless(path)}")
     return 0
+
+
+def _seal(settings: "Settings", book: "Ledger", record: "RunRecord", folder: Path) -> None:
+    """The folder's seal covers what was just written; without the plan it cannot, which is told."""
+    from importer.desk.results import seal_again
+
+    if not any(folder.glob("results*.json")):
+        return
+    try:
+        seal_again(settings, book, record, folder)
+    except (UsageError, LedgerError) as problem:
+        screen.tell(f"▲ The folder is not sealed: {screen.harmless(problem)}")
+
+
+def _annotated(folder: Path, book: "Ledger", record: "RunRecord") -> Path:
+    from importer.desk.copies import annotated_run
+
+    written = annotated_run(folder, book, record)
+    if written.fresh:
+        screen.tell(
+            f"· {written.path.name} is a new workbook, not a copy of the file: {screen.harmless(written.fresh)}"
+        )
+    return written.path
 
 
 def explain(code: str) -> int:

@@ -7,14 +7,18 @@ from pathlib import Path
 
 from importer.cli import screen
 from importer.cli.desk import Desk, carried_on
-from importer.cli.ending import exit_code_of, results_reports
-from importer.cli.look import Asked, preview_reports, previewed
-from importer.cli.send import open_run
-from importer.core.plan import Approval, Preview, short
+from importer.cli.look import Asked, previewed
+from importer.core.approval import Approval, Person
+from importer.core.plan import Preview, short
 from importer.core.report import Causes, in_words
 from importer.core.states import in_words as in_words_of
+from importer.desk.copies import annotated_run
+from importer.desk.deciding import decide
+from importer.desk.making import preview_reports
+from importer.desk.opening import open_run
+from importer.desk.results import exit_code_of, results_folder, results_reports
 from importer.settings import Settings, Value, load
-from importer.wiring import clock, connected, ledger, plans, submission_lock
+from importer.wiring import connected, ledger, plans, submission_lock
 
 SHOWN = 3
 SOURCES = {"tasks": "tasks-mixed.xlsx", "workitems": "workitems-mixed.xlsx"}
@@ -35,7 +39,7 @@ def demo(out: Path, target: str) -> int:
         settings = _settings(Path(state), folder, target)
         book = ledger(settings)
         try:
-            desk = Desk(settings, book, submission_lock(settings), as_json=False)
+            desk = Desk(settings, book, submission_lock(settings))
             counts = _story(desk, folder)
         finally:
             book.close()
@@ -75,11 +79,19 @@ def _story(desk: Desk, folder: Path) -> dict[str, int]:
     if results.unwritten is not None:
         raise results.unwritten
     reports |= results.paths
+    reports["annotated_xlsx"] = str(_copied(desk, run))
     _show_results(desk, run, counts)
     screen.say("6. Written, open them:")
-    for name in ("preview_xlsx", "results_xlsx", "results_json"):
+    for name in ("preview_xlsx", "preview_html", "results_xlsx", "annotated_xlsx", "results_json"):
         screen.say(f"   {_near(reports[name])}")
     return counts
+
+
+def _copied(desk: Desk, run: str) -> Path:
+    """The file itself again, with what became of each row beside it."""
+    record = desk.book.run(run)
+    assert record is not None
+    return annotated_run(results_folder(desk.settings, record), desk.book, record).path
 
 
 def _near(path: str) -> str:
@@ -105,10 +117,8 @@ def _show(made: Preview, desk: Desk, source: Path) -> None:
 
 
 def _approved(desk: Desk, made: Preview) -> Approval:
-    about = made.about
-    at = clock().now().isoformat(timespec="seconds").replace("+00:00", "Z")
-    approval = Approval(about.plan, about.digest, True, "demo-approver", at, "a demo: looks fine")
-    desk.book.add_approval(approval)
+    about, who = made.about, Person("demo-approver", "a demo")
+    approval = decide(desk.settings, desk.book, about.plan, who, "a demo: looks fine", approved=True)
     screen.say(
         f"3. The plan {about.plan} (digest {short(about.digest)}) is approved by “demo-approver”; this exact plan alone may run."
     )

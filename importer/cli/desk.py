@@ -1,51 +1,37 @@
-"""Desk: what the sending commands work with, and how a run is carried on from here."""
+"""Desk: what the sending commands work with, and how a run is carried on from a terminal."""
 
 import asyncio
 import contextlib
+import os
 import signal
 import sys
 from collections.abc import Callable, Coroutine, Iterator
 from collections.abc import Mapping as Table
-from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any, cast
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
 
 from importer.cli import screen
 from importer.cli.look import json_wanted
 from importer.core.errors import Interrupted
+from importer.desk import desk as shared
+from importer.desk.desk import proven, rows_to_send, running
 from importer.settings import Settings, load
 
 if TYPE_CHECKING:
-    from importer.flow.run import Ending, How, Running
-    from importer.ledgers.lock import SubmissionLock
-    from importer.ports import Ledger
+    from importer.flow.run import Ending, Running
     from importer.wiring import Connection
-
-CONNECT_S = 5.0
 
 
 @dataclass(slots=True)
-class Desk:
+class Desk(shared.Desk):
     """What a sending command works with."""
 
-    settings: Settings
-    book: "Ledger"
-    lock: "SubmissionLock"
-    as_json: bool
-    early: contextlib.ExitStack = field(default_factory=contextlib.ExitStack)
+    as_json: bool = False
 
-    @contextlib.contextmanager
-    def submitting(self, run: str) -> Iterator[None]:
-        """Holds the lock while rows are sent, and no longer: tracking does not need it."""
-        with self.lock.held(f"importer run {run}"):
-            yield
-        self.early.close()
 
-    @property
-    def track_for_s(self) -> float | None:
-        """How long to follow: without a terminal 15 minutes, on one to the end."""
-        if self.settings.given("track_for"):
-            return self.settings.seconds("track_for")
-        return None if sys.stderr.isatty() else 900.0
+def at(desk: Desk, settings: Settings) -> Desk:
+    """The same desk with other settings."""
+    return Desk(settings, desk.book, desk.lock, attended=desk.attended, as_json=desk.as_json)
 
 
 @contextlib.contextmanager
@@ -54,13 +40,13 @@ def opened(flags: Table[str, Any], profile: str | None, format_: str) -> Iterato
 
     as_json = json_wanted(format_)
     settings = load(flags, profile)
-    _proven(settings)
+    proven(settings)
     lock = submission_lock(settings)
     begin_log(settings)
     book = ledger(settings)
     _warn_of_share(settings)
     try:
-        yield Desk(settings, book, lock, as_json)
+        yield Desk(settings, book, lock, attended=sys.stderr.isatty(), as_json=as_json)
     finally:
         book.close()
 
@@ -74,55 +60,6 @@ def _warn_of_share(settings: Settings) -> None:
             f"▲ The ledger lies on a network share ({share}), where locks may not hold: import from one machine alone, "
             "or choose a folder of this machine (--state-dir)."
         )
-
-
-def _proven(settings: Settings) -> None:
-    """Wrong settings are told at once."""
-    _ = (
-        settings.notifications,
-        settings.rate,
-        settings.concurrency,
-        settings.track,
-        settings.canary,
-        settings.max_failures(0),
-    )
-    for name in ("index_lag", "timeout", "longest_wait", "outage_wait", "lease"):
-        settings.seconds(name)
-
-
-def running(desk: Desk, connection: "Connection", progress: Any = None, rows: int = 0) -> "Running":
-    """What carries a run of so many rows out."""
-    from importer.flow.run import Running
-    from importer.wiring import clock, who
-
-    return Running(
-        ledger=desk.book,
-        target=connection.target,
-        clock=clock(),
-        lock=desk.submitting,
-        progress=progress or screen.ProgressLine(quiet=True),
-        how=_how(desk, rows),
-        who=who(),
-    )
-
-
-def _how(desk: Desk, rows: int) -> "How":
-    from importer.flow.rules import Rules
-    from importer.flow.run import How, Track
-
-    settings = desk.settings
-    rules = Rules(
-        lag_s=settings.seconds("index_lag"),
-        concurrency=settings.concurrency,
-        flight_s=settings.seconds("timeout") + CONNECT_S,
-        outage_s=settings.seconds("outage_wait"),
-        lease_s=settings.seconds("lease"),
-        bulk=settings.bulk,
-        canary=settings.canary,
-        max_failures=settings.max_failures(rows),
-    )
-    track = cast("Track", settings.track)
-    return How(rules=rules, track=track, track_for_s=desk.track_for_s, audit=settings.audit)
 
 
 def carried_on(desk: Desk, run_id: str, connection: "Connection", *, only_follow: bool = False) -> "Ending":
@@ -151,9 +88,7 @@ def _stoppable(
     desk: Desk, run_id: str, connection: "Connection", work: "Callable[[Running], Coroutine[Any, Any, Ending]]"
 ) -> "Ending":
     progress = screen.ProgressLine(quiet=desk.as_json)
-    counts = desk.book.counts(run_id)
-    rows = sum(counts[name] for name in ("created", "existing", "failed", "unknown", "not_sent"))
-    carrier = running(desk, connection, progress, rows)
+    carrier = running(desk, connection, progress, rows_to_send(desk.book, run_id))
 
     async def stoppable() -> "Ending":
         with _signals(carrier.stop):
@@ -173,7 +108,9 @@ def _signals(stop: Callable[[Interrupted], None]) -> Any:
     codes = {signal.SIGINT: 130, signal.SIGTERM: 143}
 
     def stopped(number: signal.Signals) -> None:
-        loop.remove_signal_handler(number)
+        for each in codes:
+            loop.remove_signal_handler(each)
+            signal.signal(each, _leave)
         screen.tell("\nstopping: calls in flight may land; once more to leave at once")
         stop(Interrupted(codes[number]))
 
@@ -186,3 +123,11 @@ def _signals(stop: Callable[[Interrupted], None]) -> Any:
         with contextlib.suppress(NotImplementedError):
             for number in codes:
                 loop.remove_signal_handler(number)
+        signal.signal(signal.SIGINT, signal.default_int_handler)
+        signal.signal(signal.SIGTERM, signal.SIG_DFL)
+
+
+def _leave(number: int, _: object) -> None:
+    """Ends the process where it stands, as a kill would: the ledger is made for that, and an exception on its way out is not."""
+    os.write(2, b"Interrupted. Nothing is lost; carry on with: importer resume\n")
+    os._exit(128 + number)

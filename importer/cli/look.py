@@ -12,18 +12,20 @@ from importer.core.findings import Finding, finding
 from importer.core.screen import ScreenTask
 from importer.core.unseen import BROKEN, UNSEEN
 from importer.ports import ReadOptions
+from importer.quantities import parse_lines
 from importer.settings import Settings, load
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
+    from importer.core.fixes import FixesFile
     from importer.core.limits import Limits
     from importer.core.plan import Preview
     from importer.flow.read import Choices
-    from importer.ports import Ledger, PlanDraft
+    from importer.ports import Ledger
     from importer.wiring import Connection
 
-LINES_MOST = 100_000
+FIXES_MOST = 256 * 1024 * 1024
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,12 +35,26 @@ class Asked:
     sheet: str | None
     header_row: int | None
     skip: str | None
+    skip_reason: str = ""
+    fixes: Path | None = None  # a file of fixes
 
-    def choices(self, settings: Settings) -> "Choices":
-        """The choices about rows. Raises UsageError."""
+    def choices(self, settings: Settings, sha256: str = "") -> "Choices":
+        """The choices about rows of a file, whose hash is known if it is to be compared. Raises UsageError."""
+        from importer.core.fixes import reason_of
         from importer.flow.read import Choices
 
-        return Choices(settings.mapping, self.header_row, _lines(self.skip))
+        if self.skip_reason and not self.skip:
+            raise UsageError("--skip-reason says why lines are left out, but none are.", "Add --skip LINES.")
+        skipped = dict.fromkeys(parse_lines(self.skip or "", "--skip"), reason_of(self.skip_reason))
+        if self.fixes is None:
+            return Choices(settings.mapping, self.header_row, skipped)
+        given = _read_fixes(self.fixes)
+        if given.sha256 and sha256 and given.sha256 != sha256:
+            raise UsageError(
+                f"The fixes in {self.fixes} were made for another file (SHA-256 {given.sha256[:8]}…, this has {sha256[:8]}…).",
+                "Use them with the file that they were made for, or make them anew.",
+            )
+        return Choices(settings.mapping, self.header_row, {**given.skipped, **skipped}, given.fixes)
 
 
 def json_wanted(format_: str) -> bool:
@@ -99,6 +115,7 @@ def _load_judging() -> None:
 def preview(file: Path, asked: Asked, flags: Table[str, Any], profile: str | None, format_: str) -> int:
     """`importer preview`."""
     from importer.core.plan import findings_record
+    from importer.desk.making import preview_reports
     from importer.wiring import begin_log, connected, ledger
 
     began = time.monotonic()
@@ -131,62 +148,20 @@ def preview(file: Path, asked: Asked, flags: Table[str, Any], profile: str | Non
 async def previewed(
     file: Path, asked: Asked, settings: Settings, connection: "Connection", book: "Ledger", *, quiet: bool
 ) -> "Preview":
-    """Makes the plan of a file. Raises FileRefused, NotAuthorised, TargetDown."""
-    from importer.flow.preview import Origin, Previewing
-    from importer.flow.run import PREVIEW_SCOPES
-    from importer.sources.reader import fingerprint, open_source
-    from importer.wiring import clock, plans, preparer
+    """Makes the plan of a file, with its progress on the screen. Raises FileRefused, NotAuthorised, TargetDown."""
+    from importer.desk.making import previewed as made
+    from importer.sources.reader import fingerprint
 
     progress = screen.ProgressLine(quiet=quiet)
-    sha256, size = fingerprint(file)
     try:
-        with open_source(file, ReadOptions(asked.sheet, file_limits=settings.file_limits)) as reading:
-            await connection.target.log_in(PREVIEW_SCOPES)
-            previewing = Previewing(
-                connection.target, book, connection.environment, clock(), progress, settings.server_check
-            )
-            origin = Origin(str(file.absolute()), sha256, size, preparer())
-            draft = _Unchanged(plans(settings).draft(settings.mapping_file), file, sha256)
-            return await previewing.preview(reading, asked.choices(settings), origin, draft)
+        choices = asked.choices(settings, fingerprint(file)[0] if asked.fixes else "")
+        return await made(file, asked.sheet, choices, settings, connection, book, progress)
     finally:
         progress.end()
 
 
-class _Unchanged:
-    """A draft that is finished only if the file is still what it was when it was read."""
-
-    def __init__(self, draft: "PlanDraft", file: Path, sha256: str) -> None:
-        self._file = file
-        self._sha256 = sha256
-        self._draft = draft
-        self.add = draft.add
-        self.discard = draft.discard
-
-    def finish(self, *arguments: Any, **named: Any) -> "Preview":
-        from importer.sources.reader import fingerprint
-
-        if fingerprint(self._file)[0] != self._sha256:
-            raise FileRefused(finding("F116"))
-        return self._draft.finish(*arguments, **named)
-
-
-def preview_reports(settings: Settings, made: "Preview") -> dict[str, str]:
-    """Writes the two reports of a plan; absolute paths by name, the plan's own among them."""
-    from importer.wiring import plans
-    from importer.writers import preview_json, preview_xlsx
-
-    plan = plans(settings).find(made.about.plan)
-    folder = Path(settings.text("out")).absolute() / f"plan-{made.about.plan}"
-    paths = {
-        "preview_xlsx": preview_xlsx.write_preview(folder, made, plan.rows, settings.rate),
-        "preview_json": preview_json.write_preview_json(folder, made, plan.rows, settings.rate),
-        "plan": plan.path,
-    }
-    return {name: str(path.absolute()) for name, path in paths.items()}
-
-
-def show_preview(file: Path, made: "Preview", settings: Settings) -> None:
-    """The preview on the screen: what was assumed, problems by cause, the books, the forecast."""
+def show_preview(file: Path, made: "Preview", settings: Settings, plan: str = "") -> None:
+    """The preview on the screen: what was assumed, problems by cause, the books, the forecast. `plan`: its file, where it is elsewhere."""
     from importer.core.plan import short
     from importer.core.report import Causes, forecast, in_words
     from importer.wiring import plans
@@ -194,7 +169,7 @@ def show_preview(file: Path, made: "Preview", settings: Settings) -> None:
     head = made.head
     _tell_assumptions(file, head.matched, head.findings)
     causes = Causes()
-    for row in plans(settings).find(made.about.plan).rows():
+    for row in plans(settings).find(plan or made.about.plan).rows():
         if row.findings:
             causes.add(row.findings)
     screen.show_causes(causes.ranked())
@@ -298,17 +273,23 @@ def sandbox_flag(settings: Settings) -> str:
     return " --sandbox" if settings.values["sandbox"].origin == "--sandbox" else ""
 
 
-def _lines(text: str | None) -> frozenset[int]:
-    """`17,20-25` as line numbers. Raises UsageError."""
-    lines: set[int] = set()
-    for part in (text or "").replace(" ", "").split(","):
-        if not part:
-            continue
-        first, _, last = part.partition("-")
-        if not (first.isdigit() and (last or first).isdigit()) or int(last or first) - int(first) > LINES_MOST:
-            raise UsageError(f"--skip {text}: {part!r} is not a line or a range.", "Write --skip 17,20-25.")
-        lines.update(range(int(first), int(last or first) + 1))
-    return frozenset(lines)
+def _read_fixes(path: Path) -> "FixesFile":
+    """The fixes in a file. Raises UsageError."""
+    import json
+
+    from importer.core.fixes import read_fixes
+
+    try:
+        if path.stat().st_size > FIXES_MOST:
+            raise UsageError(f"{path} is too large for a file of fixes.", f"At most {FIXES_MOST:,} bytes are read.")
+        record = json.loads(path.read_text("utf-8"))
+    except OSError as problem:
+        raise UsageError(f"{path} cannot be read: {problem.strerror}.", "Check the path (--fixes).") from problem
+    except (ValueError, RecursionError) as problem:
+        raise UsageError(
+            f"{path} is not a file of fixes: {problem}.", "It is JSON of the form importer.fixes/1."
+        ) from None
+    return read_fixes(record, str(path))
 
 
 def _must_be_there(file: Path) -> None:

@@ -1,51 +1,40 @@
 """plan show, plan verify and approve."""
 
 from collections.abc import Mapping as Table
+from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from importer.cli import screen
 from importer.cli.look import json_wanted, show_preview
-from importer.core.errors import PlanRefused, SettingsError, UsageError
-from importer.core.plan import Approval, Preview, canonical, findings_record, short
+from importer.core.approval import LeftOut, Person
+from importer.core.errors import UsageError
+from importer.core.findings import listed
+from importer.core.plan import findings_record, short
+from importer.desk.permission import unchanged
+from importer.quantities import parse_lines
 from importer.settings import load
 
-if TYPE_CHECKING:
-    from importer.ledgers.plans import PlanFile
 
+@dataclass(frozen=True, slots=True)
+class Decided:
+    """What the command line says of a decision."""
 
-def unchanged(plan: "PlanFile") -> Preview:
-    """The plan, if plan, file and mapping are what they were; what is not there any more is not compared. Raises PlanRefused."""
-    from importer.sources.reader import fingerprint
+    comment: str
+    approved: bool
+    expires: str | None = None
+    skip: str | None = None
+    reason: str | None = None
 
-    preview = plan.verify()
-    head, about = preview.head, preview.about
-    source = Path(about.source)
-    if source.is_file():
-        sha256, _ = fingerprint(source)
-        if sha256 != head.source_sha256:
-            raise PlanRefused(
-                f"The file {source} was changed since the preview (SHA-256 {sha256[:8]}…, was {head.source_sha256[:8]}…).",
-                "Preview it again; approvals of the old plan do not count.",
-            )
-    if about.mapping_file and Path(about.mapping_file).is_file():
-        _mapping_unchanged(preview)
-    return preview
-
-
-def _mapping_unchanged(preview: Preview) -> None:
-    from importer.core.mapping import read_mapping
-    from importer.settings import read_toml
-
-    path = Path(preview.about.mapping_file)
-    try:
-        now = read_mapping(read_toml(path), str(path)).record()
-    except SettingsError as problem:
-        raise PlanRefused(
-            f"The mapping was changed since the preview: {problem}", "Preview the file again."
-        ) from problem
-    if canonical(now) != canonical(preview.head.mapping):
-        raise PlanRefused(f"The mapping {path} was changed since the preview.", "Preview the file again.")
+    def left_out(self) -> list[LeftOut]:
+        """The rows to leave out. Raises UsageError."""
+        if not self.skip:
+            if self.reason:
+                raise UsageError("--reason is given, but no --skip.", "Say which rows to leave out: --skip 17,20-25.")
+            return []
+        if not self.approved:
+            raise UsageError("Rows are left out of what is approved.", "Leave --skip out, or --reject.")
+        return [LeftOut(line, self.reason or "") for line in sorted(parse_lines(self.skip or "", "--skip"))]
 
 
 def verify(plan: str, flags: Table[str, Any], profile: str | None, format_: str) -> int:
@@ -67,14 +56,16 @@ def verify(plan: str, flags: Table[str, Any], profile: str | None, format_: str)
 
 def show(plan: str, flags: Table[str, Any], profile: str | None, format_: str) -> int:
     """`importer plan show`."""
+    from importer.desk.deciding import decisions
     from importer.wiring import ledger, plans
 
     settings = load(flags, profile)
     as_json = json_wanted(format_)
-    preview = plans(settings).find(plan).verify()
+    file = plans(settings).find(plan)
+    preview = file.verify()
     book = ledger(settings)
     try:
-        decisions, ran = book.approvals(preview.about.plan), book.run_of_plan(preview.about.plan)
+        decided, ran = decisions(settings, book, preview.about.plan), book.run_of_plan(preview.about.plan)
     finally:
         book.close()
     head, about = preview.head, preview.about
@@ -84,54 +75,65 @@ def show(plan: str, flags: Table[str, Any], profile: str | None, format_: str) -
         body |= {"environment": str(head.environment), "warnings": head.warnings, "queues": list(head.queues)}
         body |= {"findings": findings_record(head.findings), "run": ran, "exit_code": 0}
         body["approvals"] = [
-            {"approved": d.approved, "who": d.who, "at": d.at, "comment": d.comment} for d in decisions
-        ]
+            {"approved": d.approved, "who": str(d.who), "at": d.at, "expires_at": d.expires_at, "comment": d.comment,
+             "left_out": [asdict(each) for each in d.left_out]}
+            for d in decided
+        ]  # fmt: skip
         screen.say_json(body)
         return 0
-    show_preview(Path(about.source), preview, settings)
-    screen.say(f"made {about.made_at} by {about.preparer} from {screen.harmless(about.source)}")
+    show_preview(Path(about.source), preview, settings, plan)
+    screen.say(
+        f"made {about.made_at} by {Person(about.preparer, about.preparer_how)} from {screen.harmless(about.source)}"
+    )
     columns = ("queue", "status", "room", "rows", "ready", "existing", "invalid", "duplicate")
     rows = [[("" if line[name] is None else line[name]) for name in columns] for line in head.queues]
     screen.table(rows, [name.capitalize() for name in columns])
-    for each in decisions:
+    sha256 = file.sha256() if decided else ""
+    for each in decided:
         word = "approved" if each.approved else "rejected"
-        fits = "" if each.digest == about.digest else " (another digest: does not count)"
-        screen.say(f"{word} by {each.who} at {each.at}: {screen.harmless(each.comment)}{fits}")
+        fits = "" if (each.digest, each.sha256) == (about.digest, sha256) else " (of other bytes: does not count)"
+        until = f", until {each.expires_at}" if each.expires_at else ""
+        screen.say(f"{word} {screen.harmless(str(each))}{until}{fits}")
     if ran:
         screen.say(f"ran as {ran}")
     return 0
 
 
 def approve(
-    plan: str, comment: str, flags: Table[str, Any], profile: str | None, format_: str, *, approved: bool
+    plan: str,
+    asked: Decided,
+    flags: Table[str, Any],
+    profile: str | None,
+    format_: str,
 ) -> int:
     """`importer approve`: needs neither the target nor its secrets."""
-    from importer.wiring import clock, ledger, plans, preparer
+    from importer.desk.deciding import decide
+    from importer.wiring import approvals, ledger, person, plans
 
     settings = load(flags, profile)
     as_json = json_wanted(format_)
-    if not comment.strip():
-        raise UsageError("A decision needs a comment.", 'Add --comment "…".')
-    preview = unchanged(plans(settings).find(plan))
-    about = preview.about
-    at = clock().now().isoformat(timespec="seconds").replace("+00:00", "Z")
-    approval = Approval(about.plan, about.digest, approved, preparer(), at, comment.strip())
     book = ledger(settings)
     try:
-        ran = book.run_of_plan(about.plan)
-        if ran:
-            raise PlanRefused(f"The plan {about.plan} ran already, as {ran}.", "Preview the file again for a new plan.")
-        book.add_approval(approval)
+        approval = decide(
+            settings, book, plan, person(), asked.comment,
+            approved=asked.approved, expires=asked.expires, left_out=asked.left_out(),
+        )  # fmt: skip
     finally:
         book.close()
-    word = "approved" if approved else "rejected"
+    about = plans(settings).find(plan).preview().about
     if as_json:
-        body = {"schema": "importer.approval/1", "plan": about.plan, "digest": about.digest, "approved": approved}
-        screen.say_json({**body, "who": approval.who, "at": at, "comment": approval.comment, "exit_code": 0})
+        body: dict[str, Any] = {"schema": "importer.approval/2", **approval.record()}
+        body |= {"left_out": [asdict(each) for each in approval.left_out], "chain": approvals(settings).read().head}
+        screen.say_json(body | {"exit_code": 0})
         return 0
-    screen.say(f"{word} {about.plan}, digest {short(about.digest)}, by {approval.who} at {at}")
-    if approval.who == about.preparer:
+    word = "approved" if approval.approved else "rejected"
+    until = f", until {approval.expires_at}" if approval.expires_at else ""
+    screen.say(f"{word} {approval.plan}, digest {short(approval.digest)}, by {approval.who} at {approval.at}{until}")
+    if approval.left_out:
+        lines = listed(str(each.line) for each in approval.left_out)
+        screen.say(f"left out, with the reason: line {lines}")
+    if approval.who.is_same(Person(about.preparer, about.preparer_how)):
         screen.tell("▲ The same person prepared this plan; who approves is known from the login alone.")
-    if approved:
-        screen.say(f"Next: importer run {about.plan}")
+    if approval.approved:
+        screen.say(f"Next: importer run {plan}")
     return 0

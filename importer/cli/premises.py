@@ -14,8 +14,19 @@ from importer.settings import Settings
 from importer.wiring import ledger_share, trust
 
 TOKEN = "GENESYSCLOUD_ACCESS_TOKEN"  # noqa: S105 - the name of a variable, no token
-CHECKED = ("rate", "concurrency", "track", "canary", "bulk", "server_check", "time_zone", "audit", "require_approval")
-DURATIONS = ("index_lag", "timeout", "longest_wait", "outage_wait", "lease")
+CHECKED = (
+    "rate",
+    "concurrency",
+    "track",
+    "canary",
+    "bulk",
+    "server_check",
+    "time_zone",
+    "audit",
+    "require_approval",
+    "on_drift",
+)
+DURATIONS = ("index_lag", "timeout", "longest_wait", "outage_wait", "lease", "approval_expires")
 
 
 def looked_over(settings: Settings) -> Iterator[Line]:
@@ -32,6 +43,7 @@ def _settings(settings: Settings) -> Iterator[Line]:
         for name in CHECKED:
             getattr(settings, name)
         settings.max_failures(0)
+        settings.four_eyes()
         for name in DURATIONS:
             settings.seconds(name)
         if settings.ca_file is not None:

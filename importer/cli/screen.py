@@ -28,6 +28,8 @@ WAITS = {
 """Events of waiting, and how they are told."""
 NOTES = {"not heard": "· Notifications do not come ({problem}): tasks are polled."}
 """Events that are told once, and stay."""
+UNSAID = frozenset({"not created"})
+"""Events that the line says by its counts."""
 
 
 def harmless(text: object) -> str:
@@ -146,6 +148,8 @@ class ProgressLine:
     def __call__(self, event: str, numbers: Mapping[str, Any]) -> None:
         """An event of the flow and its numbers."""
         now = time.monotonic()
+        if event in UNSAID:
+            return
         if event in WAITS:
             self._wait(event, numbers, now)
             return

@@ -6,11 +6,13 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from importer.cli import screen
-from importer.cli.again import GRAVEST_FIRST, as_before
-from importer.cli.desk import Desk, opened, reconciled, running
-from importer.cli.ending import Reports, may_report, one_run, results_folder, results_reports, run_object, show_ending
+from importer.cli.again import GRAVEST_FIRST
+from importer.cli.desk import Desk, at, opened, reconciled
+from importer.cli.ending import run_object, show_ending
 from importer.cli.look import json_wanted
 from importer.core.errors import LedgerError, PlanRefused, UsageError
+from importer.desk.desk import running
+from importer.desk.results import Reports, as_before, may_report, one_run, results_folder, results_reports
 from importer.settings import load
 
 if TYPE_CHECKING:
@@ -49,11 +51,11 @@ def _reconcile(desk: Desk, record: "RunRecord", began: float, *, resend: bool, o
     from importer.flow.run import Ending
     from importer.wiring import connected
 
-    own = Desk(as_before(desk.settings, record), desk.book, desk.lock, desk.as_json)
+    own = at(desk, as_before(desk.settings, record))
     with connected(own.settings) as connection:
         if record.preview.head.environment != connection.environment:
             if older:  # it cannot be asked from here: its rows are looked up when it is resumed in its own environment
-                connection.run(running(own, connection).suspect(record.run))
+                connection.run(running(own, connection, screen.ProgressLine(quiet=True)).suspect(record.run))
                 screen.tell(
                     f"the run {record.run} of {record.preview.head.environment} is looked up when it is resumed there"
                 )

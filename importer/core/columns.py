@@ -182,12 +182,24 @@ ATTRIBUTE_PREFIXES = ("attribute:", "attribut:", "atributo:")
 
 OWN_HEADINGS = ("Import problem", "How to fix", "Import row", "Import run")
 """Headings that the Rejects sheet adds; they are ignored when it comes back."""
+ANNOTATED_HEADINGS = ("Import verdict", "What to fix", "Task ID")
+"""Headings that an annotated copy adds on the right; where the three stand in this order, they are ignored as well."""
 
 
 def normal(heading: str) -> str:
     """What two headings are compared by: letters and digits, without regard to case, accents, spaces and punctuation."""
     plain = unicodedata.normalize("NFKD", heading).casefold()
     return "".join(character for character in plain if character.isalnum())
+
+
+def added_columns(headings: Sequence[str]) -> range:
+    """The columns at the right end that a Rejects sheet or an annotated copy had added, or both; an empty range at the end."""
+    names = [normal(heading) for heading in headings]
+    stop = start = next((index for index in range(len(names), 0, -1) if headings[index - 1]), 0)
+    blocks = [[normal(heading) for heading in ours] for ours in (OWN_HEADINGS, ANNOTATED_HEADINGS)]
+    while found := next((each for each in blocks if names[max(0, start - len(each)) : start] == each), None):
+        start -= len(found)
+    return range(start, stop)
 
 
 FIELDS_BY_ALIAS = {normal(alias): column.field for column in COLUMNS for alias in column.aliases}
@@ -206,6 +218,8 @@ class Header:
     unused: tuple[str, ...]
     findings: tuple[Finding, ...]
     matched: dict[str, str]  # field -> the heading or template taken for it, as the preview shows it
+    width: int  # columns of the person's own; a row with values beyond them has slipped
+    added: range  # columns on the right that an earlier report of ours had added: nobody's fields, and no slip
 
 
 def find_header(rows: Sequence[Row], mapping: Mapping, limits: Limits) -> int | None:
@@ -263,7 +277,10 @@ class _Matching:
         self._findings: list[Finding] = []
         self._used: set[int] = set()
         self._missing: set[str] = set()
+        self._ignored = {index for index, heading in enumerate(headings) if heading in mapping.ignore}
         self._own = {normal(heading) for heading in OWN_HEADINGS}
+        self._added = added_columns(headings)
+        self._used.update(self._added)
 
     def header(self) -> Header:
         matched = {field: template.text for field, template in self._mapping.columns.items()}
@@ -273,6 +290,8 @@ class _Matching:
             for name, template in self._mapping.attributes.items()
         }
         constants = dict(self._mapping.constants)
+        ignored = self._ignored - self._used
+        self._used |= ignored
         for column in self._columns:
             if column.field in fields or column.field in constants:
                 continue
@@ -282,6 +301,7 @@ class _Matching:
                 matched[column.field] = self._headings[index]
         attributes |= self._prefixed(attributes)
         attributes |= self._named(attributes)
+        self._used -= ignored
         self._tell_unused()
         return Header(
             line=self._line,
@@ -292,7 +312,13 @@ class _Matching:
             unused=tuple(self._headings[index] for index in self._unused()),
             findings=tuple(self._findings),
             matched=matched,
+            width=self._width() if self._added else len(self._headings),
+            added=self._added,
         )
+
+    def _width(self) -> int:
+        """Up to the last heading of the person's own."""
+        return max((index + 1 for index in range(self._added.start) if self._headings[index]), default=0)
 
     def _resolve(self, template: Template) -> Template | None:
         """The mapping's template with column numbers for headings; None where a heading is missing, which is told."""
@@ -320,7 +346,11 @@ class _Matching:
         return None
 
     def _exact(self, column: Column) -> int | None:
-        places = [i for i, found in enumerate(self._headings) if FIELDS_BY_ALIAS.get(normal(found)) == column.field]
+        places = [
+            index
+            for index, found in enumerate(self._headings)
+            if FIELDS_BY_ALIAS.get(normal(found)) == column.field and index not in self._ignored
+        ]
         free = [index for index in places if index not in self._used]
         if len(free) > 1:  # a custom field may be called Subject: it leaves the field to a column that only it has
             free = [index for index in free if normal(self._headings[index]) not in self._known] or free
@@ -343,7 +373,8 @@ class _Matching:
             prefix = next((p for p in ATTRIBUTE_PREFIXES if heading.casefold().startswith(p)), None)
             name = heading[len(prefix) :].strip() if prefix else ""
             name = self._known.get(normal(name), name)
-            if name and name not in RESERVED and name not in taken and name not in found:
+            free = name not in RESERVED and name not in taken and name not in found and index not in self._ignored
+            if name and free:
                 found[name] = Template.of_column(heading, index)
                 self._used.add(index)
         return found
@@ -380,7 +411,7 @@ class _Matching:
             field = FIELDS_BY_ALIAS[normal(near[0])] if near else ""
             if field in self._missing:
                 self._tell("H303", self._headings[index], index, name=COLUMN_OF[field].name)
-        last = max((index for index, heading in enumerate(self._headings) if heading), default=0)
+        last = max((i for i, heading in enumerate(self._headings) if heading and i not in self._added), default=0)
         for index in [index for index, heading in enumerate(self._headings[:last]) if not heading][:20]:
             self._tell("H305", None, index, letter=column_letter(index))
         if unused:

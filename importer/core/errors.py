@@ -4,7 +4,10 @@
     ├── UsageError                2   wrong usage, settings or an unreadable file: the person can mend it
     │   ├── SettingsError         2
     │   ├── FileRefused           2   carries the finding
-    │   └── NotWritten            2   a report has no place: folder read-only, disk full, name too long
+    │   ├── NotWritten            2   a report has no place: folder read-only, disk full, name too long
+    │   └── NoSuchDraft           2   no upload of that ID
+    ├── Stale                     1   somebody changed an upload meanwhile; carries both values
+    ├── DraftBusy                 1   an upload is being previewed just now
     ├── PlanRefused               4   approval missing or stale; plan, mapping or file altered; wrong environment
     ├── NotAuthorised             6   credentials or scope
     │   └── Forbidden             6   403: a scope or permission is missing
@@ -57,6 +60,32 @@ class FileRefused(UsageError):
 
 class NotWritten(UsageError):
     """A report cannot be written where it should stand. What it tells is not lost: it can be written elsewhere."""
+
+
+class NoSuchDraft(UsageError):
+    """There is no such upload, or it was thrown away."""
+
+    def __init__(self, draft: str) -> None:
+        super().__init__(f"There is no upload {draft[:40]}.", "It may be past its days; upload the file again.")
+
+
+class Stale(ImporterError):
+    """Somebody changed an upload since this person saw it. Nothing was changed now."""
+
+    def __init__(self, *, what: str, sent: str, now: str, who: str, revision: int) -> None:
+        super().__init__(
+            f"{who or 'Somebody'} changed this upload meanwhile: {what} says “{now}” now, you sent “{sent}”.",
+            "Look at it again, and decide.",
+        )
+        self.what = what  # "Tasks!C17", "the columns"
+        self.sent = sent  # what this person wanted
+        self.now = now  # what stands there now
+        self.who = who  # who made the last change
+        self.revision = revision  # the current one
+
+
+class DraftBusy(ImporterError):
+    """An upload is being previewed, or made a plan, just now."""
 
 
 class PlanRefused(ImporterError):
@@ -133,8 +162,8 @@ class LedgerError(ImporterError):
 
 
 class Interrupted(ImporterError):
-    """Stopped by a signal; everything is recorded and can be resumed."""
+    """Stopped by a signal or a person; everything is recorded and can be resumed."""
 
-    def __init__(self, exit_code: int) -> None:
-        super().__init__("Interrupted.", "Nothing is lost.")
+    def __init__(self, exit_code: int, message: str = "Interrupted.") -> None:
+        super().__init__(message, "Nothing is lost.")
         self.exit_code = exit_code

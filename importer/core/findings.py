@@ -159,6 +159,10 @@ CATALOGUE: dict[str, Code] = {
     "Q521": Code(_N, "Existing workitems are looked up {how}.", "Nothing to do.", "Which way the platform takes is found out at run time; it decides how many calls a preview needs."),
     "Q522": Code(_W, "The worktype “{value}” does not send its workitems to a queue as they are created (assignment is off).", "Have assignment turned on in the worktype if they are to be routed at once.", "Whether a queue named by a row starts routing then is not documented."),
     "Q523": Code(_E, "The target itself refuses this row: {problem}.", "Correct what it names.", "--server-check had the target check the rows by a job that was never started and is deleted again."),
+    # P: what a person decided
+    "P701": Code(_N, "The row was left out: {reason}", "Nothing to do, unless the reason is gone.", "A person chose not to send this row, and said why."),
+    "P702": Code(_N, "Left out by {who} when the plan was approved: {reason}", "Nothing to do, or hand the row in again.", "Leaving rows out, with a reason, is part of an approval."),
+    "P703": Code(_W, "Not sent, for what it rests on changed after the plan was made. {change}.", "Hand the row in again when that is settled.", "Queues, worktypes and workbins are read again right before sending; on_drift = skip leaves out the rows of those that changed."),
     # S: sending
     "S601": Code(_E, "The target refused the row ({status}): {problem}", "Correct the row and hand it in again from the Rejects sheet.", "The target's own rules go beyond what can be checked before."),
     "S602": Code(_W, "The answer was lost and the task could not be found yet.", "Run importer reconcile {run} later; do not enter the row by hand.", "It is not known whether the task was created. It is looked up before anything is sent again; --resend sends it once it is surely absent."),

@@ -32,6 +32,10 @@ class Limits:
         """The limits as plain values that JSON keeps; `of` reads them back."""
         return {**asdict(self), "required": sorted(self.required)}
 
+    def settings(self) -> dict[str, str]:
+        """The settings that change what is sent to this target: a plan keeps them, and is refused under others."""
+        return {"time_zone": self.time_zone} if "due" in self.fields else {}
+
     @classmethod
     def of(cls, record: Mapping[str, Any]) -> Self:
         """The limits from a record that went through JSON."""

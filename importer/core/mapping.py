@@ -19,7 +19,7 @@ SHORTENED = ("description", "name")
 """Fields that [overflow] may shorten: an ID, a queue or a number never may."""
 RESERVED = frozenset({"externalId", "createdAt", "importRun", "source"})
 """Attributes that the importer sets itself."""
-SECTIONS = ("columns", "values", "constants", "attributes", "overflow")
+SECTIONS = ("columns", "values", "constants", "attributes", "overflow", "ignore")
 
 
 @dataclass(frozen=True, slots=True)
@@ -106,6 +106,7 @@ class Mapping:
     constants: dict[str, str] = field(default_factory=dict)
     attributes: dict[str, Template] = field(default_factory=dict)
     overflow: dict[str, Literal["refuse", "shorten"]] = field(default_factory=dict)
+    ignore: tuple[str, ...] = ()  # headings that are not matched by themselves
 
     def headings(self) -> set[str]:
         """All headings it names."""
@@ -120,7 +121,7 @@ class Mapping:
             "constants": self.constants,
             "attributes": {name: template.text for name, template in self.attributes.items()},
             "overflow": dict(self.overflow),
-        }
+        } | ({"ignore": list(self.ignore)} if self.ignore else {})
 
 
 def read_mapping(record: dict[str, Any], where: str) -> Mapping:
@@ -143,7 +144,9 @@ def read_mapping(record: dict[str, Any], where: str) -> Mapping:
     for name in attributes:
         if name in RESERVED:
             raise SettingsError(f"{where}: [attributes] {name} is set by the importer itself.", "Use another name.")
-    return Mapping(columns, _values(record, where), constants, attributes, _overflow(record, where))
+    return Mapping(
+        columns, _values(record, where), constants, attributes, _overflow(record, where), _ignored(record, where)
+    )
 
 
 def fit(mapping: Mapping, target: str, known: Table[str, Limits], where: str) -> None:
@@ -188,6 +191,13 @@ def _overflow(record: dict[str, Any], where: str) -> dict[str, Literal["refuse",
             raise SettingsError(f"{where}: [overflow] {name} = {mode!r}.", "Write “refuse” or “shorten”.")
         modes[name] = mode
     return modes
+
+
+def _ignored(record: dict[str, Any], where: str) -> tuple[str, ...]:
+    headings = record.get("ignore", [])
+    if not isinstance(headings, list | tuple) or not all(isinstance(each, str) for each in headings):
+        raise SettingsError(f"{where}: ignore is not a list of headings.", 'Write ignore = ["Heading"] at the top.')
+    return tuple(each.strip() for each in headings)
 
 
 def _templates(record: dict[str, Any], section: str, where: str) -> dict[str, Template]:

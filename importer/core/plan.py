@@ -3,14 +3,20 @@
 import hashlib
 import json
 from collections.abc import Iterable
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass, field, replace
 from typing import Any
 
 from importer.core.findings import Finding, Severity
+from importer.core.fixes import Fix, Fixed
 from importer.core.rows import Line
 from importer.core.verdicts import Verdict
 
-SCHEMA = "importer.plan/1"
+SCHEMA = "importer.plan/2"
+RULES = 1
+"""The version of the rules that judge rows and make payloads: one more whenever the same row comes out otherwise."""
+
+
+WORDS = {"client": "OAuth client", "organization": "organisation"}
 
 
 @dataclass(frozen=True, slots=True)
@@ -20,9 +26,20 @@ class Environment:
     target: str  # "tasks"
     origin: str  # the API's origin, or `sandbox:WORLD`
     client: str  # the OAuth client's ID
+    organization: str = field(default="", compare=False)  # its ID, where it was asked for and the target tells it
 
     def __str__(self) -> str:
         return f"{self.target} at {self.origin}"
+
+    def differs(self, now: "Environment") -> list[str]:
+        """What is another one now, in words. An organisation that is not told is not compared."""
+        names = ("target", "origin", "client", "organization")
+        pairs = [(name, getattr(self, name), getattr(now, name)) for name in names]
+        return [
+            f"the {WORDS.get(name, name)} was {before} and is {after}"
+            for name, before, after in pairs
+            if before != after and (name != "organization" or (before and after))
+        ]
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,6 +55,12 @@ class PlanRow:
     task_id: str | None
     payload: dict[str, Any] | None  # None unless ready
     findings: tuple[Finding, ...]
+
+    def skipped(self, why: Finding) -> "PlanRow":
+        """The row left out, if it would have been sent; else as it is."""
+        if self.verdict is not Verdict.READY:
+            return self
+        return replace(self, verdict=Verdict.SKIPPED, payload=None, findings=(*self.findings, why))
 
     def record(self) -> dict[str, Any]:
         """The row as plain values; `plan_row` reads it back."""
@@ -66,11 +89,15 @@ class PlanHead:
     queues: tuple[dict[str, Any], ...]  # per queue: what was looked up, and rows by verdict
     findings: tuple[Finding, ...]  # on the file and its headings
     schema: str = SCHEMA
+    rules: int = 0  # RULES when it was made; 0: before they were counted
+    fixes: tuple[Fix, ...] = ()  # cells that people corrected, by line and column; the rows have the new texts
 
     def record(self) -> dict[str, Any]:
-        """The head as plain values; `plan_head` reads it back."""
+        """The head as plain values, without fixes where there are none; `plan_head` reads it back."""
         record = asdict(self)
         record["findings"] = [_finding_record(each) for each in self.findings]
+        if not self.fixes:
+            del record["fixes"]
         return record
 
 
@@ -85,18 +112,9 @@ class About:
     preparer: str
     version: str  # the importer's
     mapping_file: str = ""  # the path of the mapping, where it came from a file
-
-
-@dataclass(frozen=True, slots=True)
-class Approval:
-    """A person's decision on one plan."""
-
-    plan: str
-    digest: str
-    approved: bool  # False: rejected
-    who: str
-    at: str  # RFC 3339, UTC
-    comment: str
+    kept: str = ""  # the path of the file as it was uploaded; a blank: it was read where `source` says
+    fixed: tuple[Fixed, ...] = ()  # who made the fixes, and when
+    preparer_how: str = ""  # how the preparer is known: see core.approval.Person
 
 
 @dataclass(frozen=True, slots=True)
@@ -145,8 +163,14 @@ def plan_head(record: dict[str, Any]) -> PlanHead:
         "environment": Environment(**record["environment"]),
         "queues": tuple(record["queues"]),
         "findings": tuple(_finding(each) for each in record["findings"]),
+        "fixes": tuple(Fix(**each) for each in record.get("fixes", ())),
     }
     return PlanHead(**known)
+
+
+def plan_about(record: dict[str, Any]) -> About:
+    """The `About` from its record. Raises TypeError or KeyError where the record is of another schema."""
+    return About(**{**record, "fixed": tuple(Fixed(**each) for each in record.get("fixed", ()))})
 
 
 def findings_record(findings: Iterable[Finding]) -> list[dict[str, Any]]:

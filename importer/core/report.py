@@ -100,6 +100,7 @@ class RunFacts:
     state: str  # "open" or "done"
     note: str = ""  # why the run stopped, where it did
     version: str = ""
+    chain: str = ""  # the head of the log of approvals under which the run was opened
 
 
 def tally(outcomes: Iterable[tuple[str, int]]) -> dict[str, int]:
@@ -142,6 +143,10 @@ class Cause:
     example: str  # the cell of the first
 
 
+CAUSE_LINES = 50
+"""So many lines of a cause are remembered."""
+
+
 class Causes:
     """Groups findings by cause while rows pass by. Keeps a bounded record of each."""
 
@@ -150,33 +155,33 @@ class Causes:
 
     def add(self, findings: Sequence[Finding]) -> None:
         """The findings of one row, or of the file."""
-        errors = {_cause(each) for each in findings if each.severity is Severity.ERROR}
-        for key, each in {_cause(each): each for each in findings}.items():
+        errors = {cause_of(each) for each in findings if each.severity is Severity.ERROR}
+        for key, each in {cause_of(each): each for each in findings}.items():
             found = self._causes.setdefault(key, {"first": each, "rows": 0, "freed": 0, "lines": []})
             found["rows"] += 1
             found["freed"] += errors == {key}
-            if each.line is not None and len(found["lines"]) < 50:
+            if each.line is not None and len(found["lines"]) < CAUSE_LINES:
                 found["lines"].append(each.line)
 
     def ranked(self) -> list[Cause]:
         """Errors first, the most freeing first; then warnings, then notes."""
         order = {severity: index for index, severity in enumerate(Severity)}
-        causes = [self._made(found) for found in self._causes.values()]
+        causes = [made_cause(**found) for found in self._causes.values()]
         return sorted(causes, key=lambda cause: (order[cause.severity], -cause.freed, -cause.rows, cause.code))
 
-    def _made(self, found: dict[str, Any]) -> Cause:
-        first: Finding = found["first"]
-        lines = listed((str(line) for line in found["lines"]), most=12)
-        more = found["rows"] - len(found["lines"])
-        if found["lines"] and len(found["lines"]) >= 50 and more > 0:
-            lines += f" (and {more} beyond)"
-        return Cause(
-            first.severity, first.code, first.message, first.fix, first.heading or "", found["rows"], found["freed"],
-            lines, first.cell or "",
-        )  # fmt: skip
+
+def made_cause(first: Finding, rows: int, freed: int, lines: Sequence[int]) -> Cause:
+    """A cause, from its first finding and the first of its lines, of which some may be missing beyond 50."""
+    told = listed((str(line) for line in lines), most=12)
+    more = rows - len(lines)
+    if lines and len(lines) >= CAUSE_LINES and more > 0:
+        told += f" (and {more} beyond)"
+    return Cause(
+        first.severity, first.code, first.message, first.fix, first.heading or "", rows, freed, told, first.cell or ""
+    )
 
 
-def _cause(finding: Finding) -> tuple[str, str, str]:
+def cause_of(finding: Finding) -> tuple[str, str, str]:
     """Rows share a cause where code, column and, for queues and types, the value are the same."""
     value = finding.value or "" if finding.code[0] == "Q" or finding.code == "V305" else ""
     return finding.code, finding.heading or "", value

@@ -35,6 +35,7 @@ class Sheet(NamedTuple):
     encoding: str | None = None  # of a CSV file
     delimiter: str | None = None  # of a CSV file
     others: tuple[str, ...] = ()  # names of the sheets that are not read
+    hidden: tuple[str, ...] = ()  # those of them that are hidden
 
 
 def column_letter(column: int) -> str:

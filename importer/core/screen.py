@@ -57,7 +57,12 @@ class Screen:
         checks = self._checks()
         computed = mapping.values or mapping.overflow or header.attributes or header.constants
         columns = {field: template.column for field, template in header.fields.items()}
-        plain = not computed and None not in columns.values() and {"external_id", "queue"} <= set(columns)
+        plain = (
+            not computed
+            and not header.added
+            and None not in columns.values()
+            and {"external_id", "queue"} <= set(columns)
+        )
         # Where the target takes a field that has no check here, only shape can tell.
         self._usable = plain and set(limits.fields) <= set(checks)
         self._pick = itemgetter(*(column for column in columns.values() if column is not None))

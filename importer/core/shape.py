@@ -43,7 +43,8 @@ class Shaper:
         self._limits = limits
         self._sheet = sheet
         self._validate = validator(limits)
-        self._width = len(header.headings)
+        self._width = header.width
+        self._added = header.added
         self._plain = [(f, t.column) for f, t in header.fields.items() if t.column is not None]
         self._filled = [(f, t) for f, t in header.fields.items() if t.column is None]
         self._attributes = list(header.attributes.items())
@@ -143,10 +144,10 @@ class Shaper:
     def _ragged(self, row: Row, findings: list[Finding]) -> None:
         """A row with more values than headings has slipped; one that ends early may have been cut off."""
         width = len(row.cells)
-        if width > self._width and any(cell.strip() for cell in row.cells[self._width :]):
-            column = next(i for i in range(self._width, width) if row.cells[i].strip())
-            facts = {"found": width, "expected": self._width}
-            findings.append(self._at(row, "V331", column, **facts))
+        slipped = next((i for i in range(self._width, width) if i not in self._added and row.cells[i].strip()), None)
+        if slipped is not None:
+            facts = {"found": max(slipped + 1, width - len(self._added)), "expected": self._width}
+            findings.append(self._at(row, "V331", slipped, **facts))
         elif width < self._width and self._sheet is None:
             findings.append(self._at(row, "V332", max(width - 1, 0), found=width, expected=self._width))
 
@@ -237,6 +238,10 @@ class Shaper:
         """A finding from later judging, at the cell that feeds the field."""
         return self._of_field(row, code, field, value, **facts)
 
+    def at_line(self, row: Row, code: str, **facts: Any) -> Finding:
+        """A finding on the row as a whole."""
+        return finding(code, sheet=self._sheet, line=row.line, **facts)
+
     def _at(self, row: Row, code: str, column: int, **facts: Any) -> Finding:
         value = row.cells[column] if column < len(row.cells) else ""
         return finding(
@@ -244,7 +249,7 @@ class Shaper:
         )
 
     def _heading(self, column: int) -> str | None:
-        return (self._header.headings[column] or None) if column < self._width else None
+        return (self._header.headings[column] or None) if column < len(self._header.headings) else None
 
 
 def blank(cells: Sequence[str]) -> bool:

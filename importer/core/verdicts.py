@@ -1,6 +1,6 @@
 """The verdict on a row before sending: ready, invalid, duplicate, existing or skipped. Decides; does no I/O."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from enum import StrEnum
 from typing import NamedTuple
 
@@ -52,11 +52,19 @@ class Seen:
         return None if first == line else first
 
 
-def judge_shape(shaped: Shaped, seen: Seen, shaper: Shaper, skipped: frozenset[int] = frozenset()) -> Judged:
-    """The offline half: shape and repeats within the file. A skipped row is not judged and hides no other."""
+NOBODY: Mapping[int, str] = {}
+
+
+def judge_shape(shaped: Shaped, seen: Seen, shaper: Shaper, skipped: Mapping[int, str] = NOBODY) -> Judged:
+    """The offline half: shape and repeats within the file. `skipped` has lines and why they are left out, or a blank.
+
+    A skipped row is not judged and hides no other.
+    """
     row, external_id = shaped.row, shaped.external_id
     if row.line in skipped:
-        return Judged(row, Verdict.SKIPPED, external_id, None, ())
+        reason = skipped[row.line]
+        left_out = (shaper.at_line(row, "P701", reason=reason),) if reason else ()
+        return Judged(row, Verdict.SKIPPED, external_id, None, left_out)
     first = seen.first(external_id, row.line) if external_id else None
     findings = shaped.findings
     if first is not None:

@@ -8,6 +8,7 @@ from importer.core.custom_fields import CustomField, Problem, judge_value
 from importer.core.facts import Reference
 from importer.core.findings import Finding, listed
 from importer.core.names import did_you_mean
+from importer.core.task import TaskRequest
 
 AHEAD_MOST = timedelta(days=365)
 EXPIRES_LEAST = timedelta(hours=1)
@@ -24,7 +25,7 @@ KINDS = {
 
 def named_exist(subject: Subject) -> Iterator[Finding]:
     """All that a row names is there, once, and in use."""
-    for field, text in _named(subject):
+    for field, text in named(subject.request):
         found = subject.facts.references.get((field, text), ())
         kind = KINDS[field]
         if not found:
@@ -96,12 +97,13 @@ def _judged(subject: Subject, field: CustomField, text: str) -> Iterator[Finding
         yield subject.tell(value.code, field.name, text, **value.facts)
 
 
-def _named(subject: Subject) -> Iterator[tuple[str, str]]:
+def named(request: TaskRequest) -> Iterator[tuple[str, str]]:
+    """What a request names beside its queue: field and text as written."""
     for field in KINDS:
-        text = subject.request.get(field)
+        text = request.get(field)
         if isinstance(text, str):
             yield field, text
-    for skill in subject.request.get("skills", []):
+    for skill in request.get("skills", []):
         yield "skills", skill
 
 

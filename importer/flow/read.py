@@ -1,12 +1,14 @@
 """From a file being read to shaped rows: finds the header row, matches it, shapes what is below it, one row at a time."""
 
 from collections.abc import Iterator
+from collections.abc import Mapping as Lines
 from dataclasses import dataclass, field
 from itertools import chain, islice
 
 from importer.core.columns import HEADER_SEARCHED, Header, chosen_header, match_headings
 from importer.core.errors import FileRefused, UsageError
 from importer.core.findings import Finding, Severity, finding
+from importer.core.fixes import Fix, overlaid
 from importer.core.limits import Limits
 from importer.core.mapping import Mapping
 from importer.core.rows import Row
@@ -21,7 +23,8 @@ class Choices:
 
     mapping: Mapping = field(default_factory=Mapping)
     header_row: int | None = None  # a line, 1-based; None: found
-    skipped: frozenset[int] = frozenset()  # lines that are left out
+    skipped: Lines[int, str] = field(default_factory=dict)  # lines that are left out, and why
+    fixes: tuple[Fix, ...] = ()  # by line and column
 
 
 @dataclass(slots=True)
@@ -45,7 +48,10 @@ class Table:
 
 
 def read_table(reading: Reading, choices: Choices, limits: Limits) -> Table:
-    """Raises FileRefused where there is no header, a required column is missing, or nothing is below the header."""
+    """Raises FileRefused where there is no header, a required column is missing, or nothing is below the header.
+
+    The rows raise FixRefused where a fix does not fit.
+    """
     head, rows = _header_and_rows(reading, choices, limits)
     header = match_headings(head, choices.mapping, limits, sheet=reading.sheet.name)
     errors = [each for each in header.findings if each.severity is Severity.ERROR]
@@ -55,7 +61,10 @@ def read_table(reading: Reading, choices: Choices, limits: Limits) -> Table:
     if first is None:
         raise FileRefused(finding("F103", sheet=reading.sheet.name), reading.findings)
     shaper = Shaper(header, choices.mapping, limits, reading.sheet.name)
-    return Table(reading, header, shaper, chain((first,), rows), choices)
+    below: Iterator[Row] = chain((first,), rows)
+    if choices.fixes:
+        below = overlaid(below, choices.fixes, reading.sheet.name)
+    return Table(reading, header, shaper, below, choices)
 
 
 def _header_and_rows(reading: Reading, choices: Choices, limits: Limits) -> tuple[Row, Iterator[Row]]:

@@ -11,12 +11,14 @@ under the ledger's lock, several calls at a time; tracking and audits do not nee
 """
 
 import asyncio
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import AbstractContextManager, ExitStack, suppress
 from dataclasses import dataclass, replace
 from datetime import datetime
+from types import MappingProxyType
 from typing import Literal
 
+from importer.core.approval import Approval
 from importer.core.budget import RetryBudget
 from importer.core.errors import (
     AlreadyRunning,
@@ -27,8 +29,9 @@ from importer.core.errors import (
     TargetDown,
     TooManyFailures,
 )
+from importer.core.findings import Finding
 from importer.core.lease import Held
-from importer.core.plan import Approval, PlanRow, Preview
+from importer.core.plan import PlanRow, Preview
 from importer.core.policy import FREQUENT, RECORDED, Resend
 from importer.core.stages import Stage, advance
 from importer.core.verdicts import Verdict
@@ -100,8 +103,14 @@ class Running:
         approval: Approval | None,
         out: str,
         settings: dict[str, object],
+        *,
+        chain: str = "",
+        left_out: Mapping[int, Finding] = MappingProxyType({}),
     ) -> None:
-        """Records the run with every row, frozen. Raises PlanRefused if the plan ran already."""
+        """Records the run with every row, frozen. Raises PlanRefused if the plan ran already.
+
+        `chain`: the head of the log of approvals; `left_out`: rows that become skipped, by line, and what is said of them.
+        """
         now = self.clock.now()
         record = RunRecord(
             run=run,
@@ -112,10 +121,12 @@ class Running:
             settings=settings,
             approval=approval,
             out=out,
+            chain=chain,
         )
 
         def opened() -> Iterator[RunRow]:
-            for row in rows:
+            for planned in rows:
+                row = planned.skipped(left_out[planned.line]) if planned.line in left_out else planned
                 sent = row.verdict is Verdict.READY and row.payload is not None
                 yield RunRow(row, self.target.opened(row.payload or {}, run, now) if sent else None)
 

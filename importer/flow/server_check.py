@@ -1,5 +1,6 @@
 """server_check: has the target check rows by jobs that are never started, and deletes these. Creates nothing."""
 
+import hashlib
 import json
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -22,9 +23,20 @@ class ServerCheck:
 
     async def judged(self, batch: Sequence[Judged], facts: Facts) -> list[Judged]:
         """The rows with what the target says against them. Raises UsageError for a target without jobs."""
+        bulk = self._bulk
         ready = {n: self._payload(each, facts) for n, each in enumerate(batch) if each.verdict is Verdict.READY}
-        refused = await self._refused({n: text for n, text in ready.items() if self._bulk.fits(text)})
-        return [self._told(each, refused[n]) if n in refused else each for n, each in enumerate(batch)]
+        problems = await self._problems({n: text for n, text in ready.items() if bulk.fits(text)})
+        return [self._told(each, problems[n]) if problems.get(n) else each for n, each in enumerate(batch)]
+
+    async def _problems(self, rows: dict[int, str]) -> dict[int, str]:
+        """What the target says against each row, or a blank. What it said before is not asked for again."""
+        remembered = self.lookups.memory.refused if self.lookups.memory else {}
+        keys = {n: hashlib.sha256(text.encode()).hexdigest()[:32] for n, text in rows.items()}
+        refused = await self._refused({n: text for n, text in rows.items() if keys[n] not in remembered})
+        for n, key in keys.items():
+            if key not in remembered:
+                remembered[key] = refused[n].problem if n in refused else ""
+        return {n: remembered[key] for n, key in keys.items()}
 
     @property
     def _bulk(self) -> Bulk:
@@ -54,6 +66,6 @@ class ServerCheck:
             refused |= await self._refused({n: rows[n] for n in half})
         return refused
 
-    def _told(self, judged: Judged, refused: Refused) -> Judged:
-        found = self.shaper.at_field(judged.row, "Q523", "external_id", judged.external_id, problem=refused.problem)
+    def _told(self, judged: Judged, problem: str) -> Judged:
+        found = self.shaper.at_field(judged.row, "Q523", "external_id", judged.external_id, problem=problem)
         return judged._replace(verdict=Verdict.INVALID, findings=(*judged.findings, found))

@@ -436,6 +436,8 @@ class Submission:
         )
         self._halt_for(self._brakes.settled(entry, earlier=entry.position in self._taken_up))
         self._tally[entry.outcome.value] += 1
+        if entry.stage in (Stage.FAILED, Stage.UNKNOWN):
+            self.progress("not created", {"line": entry.line, "outcome": entry.outcome.value, "reason": entry.reason})
         self.progress("settled", {**self._tally, "doubt": len(self._doubts)})
         self.wake()
 

@@ -14,7 +14,7 @@ from importer.core.errors import LedgerError
 from importer.core.stages import Stage
 from importer.ledgers.counter import Counter
 from importer.ledgers.database import APPLICATION_ID, queries, schema, statements
-from importer.ledgers.records import KEEP, approval, call_seal, checked, run_record
+from importer.ledgers.records import KEEP, call_seal, checked, run_record
 from importer.ledgers.seal import seal
 from importer.ports import CallEnd
 
@@ -185,15 +185,6 @@ def _leases(connection: sqlite3.Connection) -> Iterator[str]:
             yield f"who sends the run {no}"
 
 
-def _decisions(connection: sqlite3.Connection) -> Iterator[str]:
-    count = 0
-    for row in connection.execute(SQL["every_approval"]):
-        approval(row)
-        count += 1
-    if count != (connection.execute("SELECT max(sequence) FROM approvals").fetchone()[0] or 0):
-        yield "a decision is missing"
-
-
 def _generation(connection: sqlite3.Connection) -> int:
     found = connection.execute("SELECT value FROM marks WHERE name = 'generation'").fetchone()
     return int(found[0]) if found else 0
@@ -208,6 +199,5 @@ CHECKS: dict[str, Callable[[sqlite3.Connection], Iterator[str]]] = {
     "histories": _histories,
     "calls": _calls,
     "leases": _leases,
-    "decisions": _decisions,
 }
 """What is looked at: name -> problems found."""

@@ -1,7 +1,6 @@
 """Database: a SQLite file that is ours, in the right version and mode, with one writer thread that commits in groups. Knows no rows."""
 
 import logging
-import os
 import queue
 import re
 import sqlite3
@@ -14,7 +13,7 @@ from pathlib import Path
 from typing import Any, TypeVar
 
 from importer.core.errors import LedgerError
-from importer.folders import private_folder
+from importer.folders import private_file, private_folder
 from importer.ledgers.counter import Counter
 from importer.ledgers.reserve import Reserve
 from importer.ledgers.seal import seal
@@ -275,7 +274,7 @@ def _prepare(path: Path, counter: Counter) -> None:
         )
     try:
         private_folder(path.parent)
-        os.close(os.open(path, os.O_RDWR | os.O_CREAT | getattr(os, "O_NOFOLLOW", 0), 0o600))
+        private_file(path)
     except OSError as problem:
         raise LedgerError(
             f"The ledger {path} cannot be opened: {problem.strerror}.", "Check the state folder (--state-dir)."

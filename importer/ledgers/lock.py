@@ -17,8 +17,17 @@ from importer.folders import private_folder
 class SubmissionLock:
     """May be taken again by the process that holds it. Says who holds it to whoever comes second."""
 
-    def __init__(self, folder: Path, key: str) -> None:
+    def __init__(
+        self,
+        folder: Path,
+        key: str,
+        taken: str = "Another import is being sent",
+        fix: str = "Wait until it ends; importer status shows how far it is.",
+    ) -> None:
+        """`taken` and `fix`: what whoever comes second is told."""
         private_folder(folder)
+        self._taken = taken
+        self._fix = fix
         self._lock = FileLock(folder / f"{key}.lock", timeout=0, mode=0o600)
         self._holder = folder / f"{key}.holder.json"
 
@@ -28,10 +37,7 @@ class SubmissionLock:
         try:
             self._lock.acquire()
         except Timeout:
-            raise AlreadyRunning(
-                f"Another import is being sent: {self._who()}.",
-                "Wait until it ends; importer status shows how far it is.",
-            ) from None
+            raise AlreadyRunning(f"{self._taken}: {self._who()}.", self._fix) from None
         try:
             self._sign(what)
             yield

@@ -1,21 +1,38 @@
 """Plans as files: a zip with `rows.jsonl`, `plan.json` and `about.json`, written beside and renamed, mode 0600."""
 
+import hashlib
 import json
 import os
 import re
 import tempfile
 import zipfile
 import zlib
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
+from contextlib import suppress
 from dataclasses import asdict
 from datetime import datetime
 from pathlib import Path
 from typing import IO, Any
 
 from importer import __version__
+from importer.core.approval import Person
 from importer.core.errors import LedgerError, PlanRefused, UsageError
-from importer.core.plan import SCHEMA, About, Digest, PlanHead, PlanRow, Preview, canonical, plan_head, plan_row, short
-from importer.folders import private_folder
+from importer.core.fixes import Fixed
+from importer.core.plan import (
+    SCHEMA,
+    About,
+    Digest,
+    PlanHead,
+    PlanRow,
+    Preview,
+    canonical,
+    plan_about,
+    plan_head,
+    plan_row,
+    short,
+)
+from importer.core.verdicts import Verdict
+from importer.folders import private_folder, put_whole, sync_folder
 
 FIXED = (1980, 1, 1, 0, 0, 0)
 """The date of every member: the same plan is the same bytes but for about.json."""
@@ -32,18 +49,46 @@ class PlanFolder:
     def __init__(self, folder: Path) -> None:
         self._folder = folder
 
-    def draft(self, mapping_file: str = "") -> "Draft":
-        """Begins a plan. Raises LedgerError where the folder cannot be written."""
+    def draft(self, mapping_file: str = "", kept: str = "", fixed: Sequence[Fixed] = ()) -> "Draft":
+        """Begins a plan; the arguments are those of `About`. Raises LedgerError where the folder cannot be written."""
         try:
             private_folder(self._folder)
-            return Draft(self._folder, mapping_file)
+            return Draft(self._folder, mapping_file, kept, fixed)
         except OSError as problem:
             raise LedgerError(
                 f"Plans cannot be written to {self._folder}: {problem.strerror}.", "Check --state-dir."
             ) from problem
 
+    def newest_first(self) -> Iterator["PlanFile"]:
+        """All plans, the one that was made last first, as their names tell."""
+        known = self._folder.glob("*.plan") if self._folder.is_dir() else ()
+        for path in sorted(known, key=lambda each: each.stem.partition("-")[2], reverse=True):
+            yield PlanFile(path)
+
+    def kept(self, file: "PlanFile", plan: str) -> "PlanFile":
+        """The plan of this ID in this folder, a copy of a file from elsewhere where it was not there. Raises LedgerError."""
+        path = self._folder / f"{plan}.plan"
+        if path.exists():
+            return PlanFile(path)
+        try:
+            private_folder(self._folder)
+            put_whole(path, file.path.read_bytes())
+        except OSError as problem:
+            raise LedgerError(
+                f"The plan cannot be kept in {self._folder}: {problem.strerror}.", "Check --state-dir."
+            ) from problem
+        return PlanFile(path)
+
+    def named(self, plan: str) -> "PlanFile":
+        """The plan of exactly this ID, and never a file elsewhere: for what comes in an address. Raises UsageError."""
+        if not PLAN_ID.fullmatch(plan) or not (path := self._folder / f"{plan}.plan").is_file():
+            raise UsageError(f"There is no plan {plan[:80]}.", "Look for it in the history, or preview the file again.")
+        return PlanFile(path)
+
     def find(self, reference: str) -> "PlanFile":
         """The plan by path, by ID, or by an unambiguous beginning of its ID. Raises UsageError."""
+        with suppress(UsageError):
+            return self.named(reference)
         path = Path(reference)
         if path.is_file():
             return PlanFile(path)
@@ -63,9 +108,11 @@ class PlanFolder:
 class Draft:
     """See ports.PlanDraft. Rows go straight into the zip; the digest grows with them."""
 
-    def __init__(self, folder: Path, mapping_file: str) -> None:
+    def __init__(self, folder: Path, mapping_file: str, kept: str = "", fixed: Sequence[Fixed] = ()) -> None:
         self._folder = folder
         self._mapping_file = mapping_file
+        self._kept = kept
+        self._fixed = tuple(fixed)
         handle, name = tempfile.mkstemp(prefix=".draft-", dir=folder)  # mode 0600
         self._file = os.fdopen(handle, "w+b")
         self._temporary = Path(name)
@@ -79,11 +126,22 @@ class Draft:
         self._rows.write(line.encode())
         self._rows.write(b"\n")
 
-    def finish(self, head: PlanHead, *, source: str, made_at: datetime, preparer: str) -> Preview:
+    def finish(self, head: PlanHead, *, source: str, made_at: datetime, preparer: Person) -> Preview:
         digest = self._digest.value(head)
         name = self._free(f"{digest[:8]}-{made_at:%Y%m%d-%H%M%S}")
         made = made_at.isoformat(timespec="seconds").replace("+00:00", "Z")
-        about = About(name, digest, source, made, preparer, __version__, self._mapping_file)
+        about = About(
+            name,
+            digest,
+            source,
+            made,
+            preparer.name,
+            __version__,
+            self._mapping_file,
+            kept=self._kept,
+            fixed=self._fixed,
+            preparer_how=preparer.how,
+        )
         self._rows.close()
         self._zip.writestr(_member("plan.json"), canonical(head.record()))
         self._zip.writestr(_member("about.json"), canonical(asdict(about)))
@@ -92,7 +150,7 @@ class Draft:
         os.fsync(self._file.fileno())
         self._file.close()
         self._temporary.replace(self._folder / f"{name}.plan")
-        _sync(self._folder)
+        sync_folder(self._folder)
         return Preview(head, about)
 
     def discard(self) -> None:
@@ -120,7 +178,7 @@ class PlanFile:
         try:
             if head["schema"] != SCHEMA:
                 raise PlanRefused(f"{self.path.name} was made by another version of the importer.", "Preview again.")
-            preview = Preview(plan_head(head), About(**about))
+            preview = Preview(plan_head(head), plan_about(about))
             fits = PLAN_ID.fullmatch(preview.about.plan) and preview.about.digest.startswith(preview.about.plan[:8])
         except MALFORMED as problem:
             raise self._damaged(problem) from problem
@@ -139,6 +197,33 @@ class PlanFile:
                         yield plan_row(json.loads(line))
             except MALFORMED as problem:
                 raise self._damaged(problem) from problem
+
+    def sha256(self) -> str:
+        """The hash of every byte of the file. Raises PlanRefused where it cannot be read."""
+        try:
+            with self.path.open("rb") as file:
+                return hashlib.file_digest(file, "sha256").hexdigest()
+        except OSError as problem:
+            raise self._damaged(problem) from problem
+
+    def some_rows(self, verdict: Verdict | None, skip: int, most: int) -> list[PlanRow]:
+        """At most so many rows of a verdict (None: all), after so many of them. Those before are not parsed. Raises PlanRefused."""
+        found: list[PlanRow] = []
+        with self._opened() as archive:
+            try:
+                with archive.open("rows.jsonl") as lines:
+                    for line in lines:
+                        if verdict is not None and not _has(line, verdict):
+                            continue
+                        if skip:
+                            skip -= 1
+                        elif len(found) < most:
+                            found.append(plan_row(json.loads(line)))
+                        else:
+                            break
+            except MALFORMED as problem:
+                raise self._damaged(problem) from problem
+        return found
 
     def verify(self) -> Preview:
         """The plan, if it says what its digest says. Raises PlanRefused."""
@@ -173,18 +258,15 @@ class PlanFile:
         return PlanRefused(f"{self.path.name} is no plan, or was altered: {problem}.", "Preview the file again.")
 
 
+def _has(line: bytes, verdict: Verdict) -> bool:
+    """Whether a row's canonical JSON has this verdict. Within a text its quotes would be escaped; a payload may have such a name."""
+    if b'"verdict":"%b"' % verdict.value.encode() not in line:
+        return False
+    return line.count(b'"verdict":') == 1 or bool(json.loads(line)["verdict"] == verdict.value)
+
+
 def _member(name: str) -> zipfile.ZipInfo:
     info = zipfile.ZipInfo(name, FIXED)
     info.compress_type = zipfile.ZIP_DEFLATED
     info.external_attr = 0o600 << 16
     return info
-
-
-def _sync(folder: Path) -> None:
-    """Makes a rename durable, where folders can be synced (not on Windows)."""
-    if os.name == "posix":
-        handle = os.open(folder, os.O_RDONLY)
-        try:
-            os.fsync(handle)
-        finally:
-            os.close(handle)

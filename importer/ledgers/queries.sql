@@ -8,6 +8,9 @@ VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?);
 -- name: runs
 SELECT no, run, plan, env, head, about, approval, settings, opened_at, out, state, note, seal, state_seal FROM runs
 ORDER BY no;
+-- name: run
+SELECT no, run, plan, env, head, about, approval, settings, opened_at, out, state, note, seal, state_seal FROM runs
+WHERE run = ?;
 -- name: run_of_plan
 SELECT run FROM runs WHERE plan = ?;
 -- name: set_run_state
@@ -32,6 +35,8 @@ SELECT position, line, file_line, cells, external_id, queue, findings, payload, 
 FROM rows WHERE no = ? ORDER BY position;
 -- name: counts
 SELECT stage, count(*) FROM rows WHERE no = ? GROUP BY stage;
+-- name: counts_by_state
+SELECT state, count(*) FROM rows WHERE no = ? AND stage = 'created' GROUP BY state;
 -- name: holder
 SELECT rows.no, position, runs.run, stage, task_id, attempts FROM rows JOIN runs USING (no)
 WHERE rows.env = ? AND external_id = ? AND stage IN ('sending', 'doubt', 'unknown', 'created')
@@ -55,10 +60,6 @@ DELETE FROM audit_entries WHERE no = ? AND position = ?;
 INSERT INTO audit_entries (no, position, sequence, id, action, actor, at, diff) VALUES (?, ?, ?, ?, ?, ?, ?, ?);
 -- name: audits_of_run
 SELECT position, id, action, actor, at, diff FROM audit_entries WHERE no = ? ORDER BY position, sequence;
--- name: add_approval
-INSERT INTO approvals (plan, digest, approved, who, at, comment, seal) VALUES (?, ?, ?, ?, ?, ?, ?);
--- name: approvals
-SELECT plan, digest, approved, who, at, comment, seal FROM approvals WHERE plan = ? ORDER BY sequence;
 -- name: begin_call
 INSERT INTO calls (no, kind, body, began_at, seal) VALUES (?, ?, ?, ?, ?);
 -- name: add_call_row
@@ -71,6 +72,10 @@ SELECT position FROM call_rows WHERE call = ? ORDER BY position;
 UPDATE calls SET ended_at = ?, answer = ?, correlation_id = ?, seal = ? WHERE call = ?;
 -- name: open_calls
 SELECT call, kind, position FROM calls JOIN call_rows USING (call) WHERE no = ? AND ended_at IS NULL ORDER BY call, position;
+-- name: calls_of_run
+SELECT c.call, c.kind, c.began_at, c.ended_at, c.answer, c.correlation_id, r.line
+FROM calls c JOIN call_rows p USING (call) JOIN rows r ON r.no = c.no AND r.position = p.position
+WHERE c.no = ? ORDER BY c.call, p.position;
 -- name: seal_states
 INSERT INTO trails (no, position, states) VALUES (?, ?, ?) ON CONFLICT DO UPDATE SET states = excluded.states;
 -- name: seal_audits
@@ -98,7 +103,5 @@ SELECT no, position, states FROM trails WHERE states IS NOT NULL;
 SELECT no, position, audits FROM trails WHERE audits IS NOT NULL;
 -- name: every_call
 SELECT call, no, kind, body, began_at, ended_at, answer, correlation_id, seal FROM calls ORDER BY call;
--- name: every_approval
-SELECT plan, digest, approved, who, at, comment, seal FROM approvals ORDER BY sequence;
 -- name: number
 SELECT no, env FROM runs WHERE run = ?;

@@ -6,14 +6,17 @@ from dataclasses import asdict
 from typing import Any
 
 from importer.core.aftermath import after_sending
+from importer.core.approval import approval_read
 from importer.core.errors import LedgerError
-from importer.core.plan import About, Approval, Preview, canonical, findings_read, findings_record, plan_head
+from importer.core.plan import Preview, canonical, findings_read, findings_record, plan_about, plan_head
 from importer.core.report import AuditEntry, ResultRow, StateChange
 from importer.core.stages import OUTCOMES, Entry, Stage
 from importer.core.verdicts import Verdict
 from importer.ledgers.seal import seal
 from importer.ports import CallEnd, RunRecord, RunRow
 
+TOLD = ("D40", "P70")
+"""Beginnings of codes that give the reason of an outcome, though they are no errors."""
 KEEP = "Keep the file: importer ledger verify says more, importer ledger export saves what can be read. Nothing more is sent."
 
 
@@ -24,7 +27,7 @@ def state_sealed(run: str, state: str, note: str) -> bytes:
 
 def run_values(record: RunRecord, env: int) -> tuple[Any, ...]:
     about = record.preview.about
-    approval = canonical(asdict(record.approval)) if record.approval else None
+    approval = canonical(record.approval.record() | {"chain": record.chain}) if record.approval else None
     return (
         record.run, about.plan, env, canonical(record.preview.head.record()), canonical(asdict(about)), approval,
         canonical(dict(record.settings)), record.opened_at, record.out, record.state, record.note,
@@ -36,15 +39,18 @@ def run_record(row: tuple[Any, ...]) -> RunRecord:
     fits = seal((run, plan, env, head, about, approval, settings, opened_at, out)) == sealed
     if not fits or state_seal not in (None, state_sealed(run, state, note)):
         raise LedgerError(f"The ledger's record of the run {run} is damaged (its hash does not fit).", KEEP)
+    approved = json.loads(approval) if approval else {}
+    chain = approved.pop("chain", "")
     return RunRecord(
         run=run,
-        preview=Preview(plan_head(json.loads(head)), About(**json.loads(about))),
+        preview=Preview(plan_head(json.loads(head)), plan_about(json.loads(about))),
         opened_at=opened_at,
         state=state,
         note=note,
         settings=json.loads(settings),
-        approval=Approval(**json.loads(approval)) if approval else None,
+        approval=approval_read(approved) if approved else None,
         out=out,
+        chain=chain,
     )
 
 
@@ -56,8 +62,8 @@ def row_values(number: int | None, env: int, position: int, run_row: RunRow) -> 
     )  # fmt: skip
     reason = (
         ""
-        if row.verdict in (Verdict.READY, Verdict.SKIPPED)
-        else "; ".join(each.message for each in row.findings if each.severity == "error" or each.code.startswith("D40"))
+        if row.verdict is Verdict.READY
+        else "; ".join(each.message for each in row.findings if each.severity == "error" or each.code[:3] in TOLD)
     )
     moving = (row.verdict.value, 0, 0, 0, 0, row.task_id, None, reason, None, "", None)
     return (number, *fixed, env, seal((number, env, *fixed)), *moving, seal(moving))
@@ -124,22 +130,6 @@ def state_values(states: Sequence[StateChange]) -> list[tuple[Any, ...]]:
 def audit_values(audits: Sequence[AuditEntry]) -> list[tuple[Any, ...]]:
     """A trail's lines: sequence, ID, action, actor, time, diff as JSON."""
     return [(i, e.id, e.action, e.actor, e.at, canonical(e.diff)) for i, e in enumerate(audits)]
-
-
-def approval_values(approval: Approval) -> tuple[Any, ...]:
-    """A decision with its hash."""
-    values = (
-        approval.plan, approval.digest, approval.approved, approval.who, approval.at, approval.comment,
-    )  # fmt: skip
-    return (*values, seal((*values[:2], int(approval.approved), *values[3:])))
-
-
-def approval(row: tuple[Any, ...]) -> Approval:
-    """A decision. Raises LedgerError where it does not say what was written."""
-    *values, sealed = row
-    if sealed not in (None, seal(values)):
-        raise LedgerError(f"The ledger's record of a decision on the plan {values[0]} is damaged.", KEEP)
-    return Approval(values[0], values[1], bool(values[2]), *values[3:])
 
 
 def call_seal(no: int, kind: str, body: bytes, began_at: str, positions: Sequence[int], end: CallEnd | None) -> bytes:

@@ -10,10 +10,11 @@ from operator import itemgetter
 from pathlib import Path
 from typing import Any
 
+from importer.core.approval import Person
 from importer.core.errors import LeaseLost, LedgerError, PlanRefused
 from importer.core.facts import LedgerFact
 from importer.core.lease import Holder, Lease
-from importer.core.plan import Approval, Environment
+from importer.core.plan import Environment
 from importer.core.report import AuditEntry, ResultRow, RunFacts, StateChange, tally
 from importer.core.stages import OUTCOMES, UNSETTLED, Entry, Stage, advance
 from importer.ledgers import writes
@@ -22,8 +23,6 @@ from importer.ledgers.counter import UNREADABLE
 from importer.ledgers.database import BUSY_S, MARK, Database, put_generation, queries
 from importer.ledgers.records import (
     KEEP,
-    approval,
-    approval_values,
     checked,
     entry,
     result_row,
@@ -34,7 +33,7 @@ from importer.ledgers.records import (
 )
 from importer.ledgers.seal import seal
 from importer.machine import machine
-from importer.ports import CallEnd, Claim, OpenCall, RunRecord, RunRow
+from importer.ports import Call, CallEnd, Claim, OpenCall, RunRecord, RunRow
 
 SQL = queries()
 
@@ -186,9 +185,11 @@ class SqliteLedger:
         self._database.write(job).result()
 
     def run(self, run: str) -> RunRecord | None:
-        found = [record for record in self.runs() if record.run == run or (run and record.run.startswith(run))]
-        exact = [record for record in found if record.run == run]
-        return exact[0] if exact else found[0] if len(found) == 1 else None
+        exact = self._read("run", run)
+        if exact:
+            return run_record(exact[0])
+        found = [record for record in self.runs() if run and record.run.startswith(run)]
+        return found[0] if len(found) == 1 else None
 
     def runs(self) -> list[RunRecord]:
         return [run_record(row) for row in self._read("runs")]
@@ -200,15 +201,6 @@ class SqliteLedger:
     async def set_state(self, run: str, state: str, note: str) -> None:
         values = (state, note, state_sealed(run, state, note), run)
         await self._write(lambda connection: connection.execute(SQL["set_run_state"], values), answer=True)
-
-    # Approvals
-
-    def add_approval(self, approval: Approval) -> None:
-        values = approval_values(approval)
-        self._database.write(lambda connection: connection.execute(SQL["add_approval"], values)).result()
-
-    def approvals(self, plan: str) -> list[Approval]:
-        return [approval(row) for row in self._read("approvals", plan)]
 
     # Rows
 
@@ -273,6 +265,13 @@ class SqliteLedger:
         rows = groupby(self._rows("open_calls", number), key=itemgetter(0, 1))
         return [OpenCall(call, kind, tuple(row[2] for row in named)) for (call, kind), named in rows]
 
+    def calls(self, run: str) -> Iterator[Call]:
+        number, _ = self._number(run)
+        for _, named in groupby(self._rows("calls_of_run", number), key=itemgetter(0)):
+            rows = list(named)
+            call, kind, began_at, ended_at, answer, correlation_id, _ = rows[0]
+            yield Call(call, kind, began_at, ended_at, answer, correlation_id, tuple(row[-1] for row in rows))
+
     async def states(self, run: str, position: int) -> list[StateChange]:
         number, _ = self._number(run)
         return [StateChange(*row) for row in self._read("states_of_row", number, position)]
@@ -290,6 +289,10 @@ class SqliteLedger:
         number, _ = self._number(run)
         return tally((OUTCOMES[_stage(stage)].value, count) for stage, count in self._read("counts", number))
 
+    def counts_by_state(self, run: str) -> dict[str, int]:
+        number, _ = self._number(run)
+        return {state or "": count for state, count in self._read("counts_by_state", number)}
+
     def unsettled(self, run: str) -> int:
         number, _ = self._number(run)
         return sum(count for stage, count in self._read("counts", number) if _stage(stage) in UNSETTLED)
@@ -298,7 +301,6 @@ class SqliteLedger:
         record = self.run(run)
         assert record is not None
         head, about, approval = record.preview.head, record.preview.about, record.approval
-        approved = f"by {approval.who} at {approval.at}: {approval.comment}" if approval else "not required"
         return RunFacts(
             run=record.run,
             plan=about.plan,
@@ -309,8 +311,9 @@ class SqliteLedger:
             header_line=head.header_line,
             environment=str(head.environment),
             opened_at=record.opened_at,
-            preparer=about.preparer,
-            approval=approved,
+            preparer=str(Person(about.preparer, about.preparer_how)),
+            approval=str(approval) if approval else "not required",
+            chain=record.chain,
             settings=record.settings,
             state=record.state,
             note=record.note,

@@ -14,6 +14,7 @@ NAMES = (
     "importer.doctor/1",
     "importer.results/1",
     "importer.preview-report/1",
+    "importer.fixes/1",
 )
 
 

@@ -78,6 +78,10 @@ class Exchange:
         self.lasts_s: float | None = None  # the token's lifetime, where the log-in's answer told it
         self.budget = RetryBudget()
 
+    def beside(self) -> "Exchange":
+        """Another conversation with the same target under the same pace: its own log-in, budget and counts. Closed with this one."""
+        return Exchange(self.endpoints, self._credentials, self._pace, self._clock, self._transport)
+
     async def close(self) -> None:
         """Closes the connections."""
         await self._transport.close()

@@ -19,7 +19,7 @@ from pathlib import Path
 from aiolimiter import AsyncLimiter
 
 from importer.core.errors import LedgerError, LongWait
-from importer.folders import private_folder
+from importer.folders import private_file, private_folder
 from importer.ports import Clock
 
 log = logging.getLogger(__name__)
@@ -124,7 +124,7 @@ class CallLog:
 
     @staticmethod
     def _open(path: Path) -> sqlite3.Connection:
-        os.close(os.open(path, os.O_RDWR | os.O_CREAT, 0o600))
+        private_file(path)
         connection = sqlite3.connect(path, timeout=10.0, isolation_level=None)
         try:
             connection.execute("PRAGMA journal_mode = WAL")
@@ -227,6 +227,11 @@ class CallLog:
         """How many calls of ours count in this window."""
         return self._counting()
 
+    def counted_at(self, now: float) -> int:
+        """The same at a moment, without those that only wait to be forgotten."""
+        query = "SELECT count(*) FROM calls WHERE client = ? AND (ended IS NULL OR ended > ?)"
+        return int(self._connection.execute(query, (self._client, now - self._rate.window_s)).fetchone()[0])
+
     def gate(self) -> float:
         """Nobody calls before this moment."""
         gate = self._connection.execute("SELECT until FROM closings WHERE client = ?", (self._client,)).fetchone()
@@ -257,7 +262,7 @@ class CallLog:
 
 
 class SharedPace:
-    """See ports.Pace. The mutable state is the call log's file, the limiter's level, and the order of waiters."""
+    """See ports.Pace and ports.Gauge. The mutable state is the call log's file, the limiter's level, and the order of waiters."""
 
     def __init__(
         self,
@@ -298,6 +303,12 @@ class SharedPace:
                 if wait_s > self._longest_wait_s * (1 + JITTER) and self._log.gate() > self._now():
                     raise self._long_wait(wait_s)
                 await self._clock.sleep(wait_s)
+
+    def counted(self) -> int:
+        return self._log.counted_at(self._now())
+
+    def held_s(self) -> float:
+        return max(self._log.gate() - self._now(), 0.0)
 
     def throttled(self, wait_s: float) -> None:
         self.throttles += 1

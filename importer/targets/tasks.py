@@ -123,6 +123,12 @@ class TasksTarget:
             self._all_queues = tuple([_queue_fact(each) async for each in queues])
         return self._all_queues
 
+    async def organization(self) -> str:
+        return ""
+
+    def forget(self) -> None:
+        self._all_queues = None
+
     async def vocabulary(self) -> Limits:
         return self.limits
 

@@ -7,6 +7,7 @@ from typing import Any
 
 import pytest
 
+from importer.core.approval import Person
 from importer.core.plan import Environment, PlanRow, Preview
 from importer.core.states import state_of
 from importer.flow.preview import Origin, Previewing
@@ -17,6 +18,7 @@ from importer.ports import ReadOptions, Target
 from importer.sandbox.clock import HandClock
 from importer.sandbox.scenario import Fault, Limit, Scenario
 from importer.sandbox.server import Sandbox
+from importer.sandbox.workitems.organization import Organization
 from importer.sandbox.workitems.settings import WorkitemLife, WorkitemSettings
 from importer.sandbox.workitems.worktypes import worktype_id
 from importer.sources.csv import read
@@ -101,6 +103,16 @@ class AnyOffice(Office):
         """A fault, of what creates unless told."""
         self.sandbox.breaks(Fault.model_validate({"operation": self.way.creates, "kind": kind, **options}))
 
+    def queue_is_deleted(self, name: str) -> None:
+        """No API knows it any more."""
+        world = self.sandbox.world
+        organization = world.workitems.directory
+        assert isinstance(organization, Organization)
+        for queue_id in [each.id for each in world.queues.values() if each.name == name]:
+            del world.queues[queue_id]
+        for queue_id in [each.id for each in organization.queues.values() if each.name == name]:
+            del organization.queues[queue_id]
+
     # Sheets
 
     def sheet(self, *rows: tuple[str, str], queue: str = "General Inquiry", priority: str = "50") -> Path:
@@ -125,7 +137,7 @@ class AnyOffice(Office):
         await self.target.log_in(PREVIEW_SCOPES)
         with path.open("rb") as file:
             reading = read(file, ReadOptions())
-            origin = Origin(str(path), sha256, size, "someone")
+            origin = Origin(str(path), sha256, size, Person("someone", "a test"))
             preview = await previewing.preview(reading, Choices(), origin, plans.draft())
         return preview, list(plans.find(preview.about.plan).rows())
 

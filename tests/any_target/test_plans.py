@@ -25,17 +25,17 @@ async def test_any_target_refuses_a_plan_of_another_one(target: str, other: str,
         place = Scene(tmp_path, who, journal, sandbox.api_url, {"IMPORTER_INDEX_LAG": "200ms"})
 
         async def ends(*words: str) -> tuple[int, str]:
-            code, body = await asyncio.to_thread(place.forked, *words)
+            code, body = await asyncio.to_thread(place.ends, *words)
             return code, str(body)
 
-        code, told = await asyncio.to_thread(place.forked, "preview", "tasks.csv", "--target", target)
+        code, told = await asyncio.to_thread(place.ends, "preview", "tasks.csv", "--target", target)
         assert code == 0, told
         plan = told["plan"]
         code, words = await ends("run", plan, "--target", other, "--yes")
         assert (code, place.committed()) == (REFUSED, 0)
         assert target in words
         assert other in words
-        code, body = await asyncio.to_thread(place.forked, "run", plan, "--track", "none")
+        code, body = await asyncio.to_thread(place.ends, "run", plan, "--track", "none")
         assert (code, body["counts"]["created"]) == (0, ROWS)
         place = replace(place, settings={**place.settings, "IMPORTER_TARGET": other})
         code, words = await ends("resume", body["run"])

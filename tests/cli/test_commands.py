@@ -108,6 +108,17 @@ def test_run_of_a_file_balances_and_a_second_run_finds_all(importer: Shell) -> N
     assert second["counts"]["read"] == sum(second["counts"][name] for name in BALANCED)
 
 
+def test_preview_writes_reports_that_agree(importer: Shell) -> None:
+    """A preview leaves a workbook, a page that can be mailed, JSON and the plan; the page names the plan and its counts."""
+    file = importer.file("a.csv", HEAD, "E1,Billing,5,one,a", "E2,Claims,500,two,b")
+    body = importer("preview", file, "--sandbox", "--format", "json", "--out", "out").json
+    assert set(body["reports"]) == {"preview_xlsx", "preview_html", "preview_json", "plan"}
+    page = Path(body["reports"]["preview_html"]).read_text("utf-8")
+    assert f'importer approve {body["plan"]} --comment "…"' in page
+    assert "2 rows read = 1 ready + 1 invalid." in page
+    assert body["digest"] in page
+
+
 def test_plan_runs_once(importer: Shell) -> None:
     """A plan that ran is refused with exit code 4 and the way on."""
     file = importer.file("a.csv", HEAD, "E1,Billing,5,one,a")
@@ -248,6 +259,41 @@ def test_rejects_repaired_work_when_handed_in(importer: Shell) -> None:
     book.save(path)
     again = importer("preview", path, "--sheet", "Rejects", "--sandbox", "--format", "json").json
     assert again["counts"]["ready"] == again["counts"]["read"] == 1
+
+
+def test_report_writes_rejects_and_the_annotated_copy(importer: Shell) -> None:
+    """Rejects of a real run, one cell repaired, are taken as they are; the user's workbook comes back with outcomes and task IDs."""
+    import openpyxl
+
+    file = importer.folder / "mine.xlsx"
+    book = openpyxl.Workbook()
+    for line in (HEAD, "E1,Billing,5,one,a", "E2,Billing,500,two,b", "E1,Billing,7,three,c"):
+        book.worksheets[0].append(line.split(","))
+    book.save(file)
+    run = importer("run", file, "--yes", "--sandbox", "--track", "none", "--format", "json").json["run"]
+    paths = importer("report", run, "--results", "annotated,rejects", "--format", "json").json["reports"]
+    assert set(paths) == {"annotated_xlsx", "rejects_xlsx"}
+    lines = list(openpyxl.load_workbook(paths["annotated_xlsx"]).worksheets[0].iter_rows(values_only=True))
+    assert lines[0][5:] == ("Import verdict", "What to fix", "Task ID")
+    assert [line[5] for line in lines[1:]] == ["✔ created", "✖ invalid", "≡ duplicate"]
+    assert lines[1][7]
+    assert str(lines[2][6]).startswith("C3: Priority 500 is outside 0–99.")
+    rejects = openpyxl.load_workbook(paths["rejects_xlsx"])
+    assert [line[0] for line in rejects.worksheets[0].iter_rows(values_only=True)] == ["External ID", "E2", "E1"]
+    rejects.worksheets[0]["C2"], rejects.worksheets[0]["A3"] = 50, "E3"
+    rejects.save(paths["rejects_xlsx"])
+    again = importer("preview", paths["rejects_xlsx"], "--sandbox", "--format", "json").json
+    assert again["counts"]["ready"] == again["counts"]["read"] == 2
+    assert "H305" not in [each["code"] for each in again["findings"]]
+
+
+def test_report_of_a_csv_says_that_its_copy_is_a_new_workbook(importer: Shell) -> None:
+    """Where the file itself cannot be annotated, the command says so, and why."""
+    file = importer.file("a.csv", HEAD, "E1,Billing,5,one,a")
+    run = importer("run", file, "--yes", "--sandbox", "--track", "none", "--format", "json").json["run"]
+    ended = importer("report", run, "--results", "annotated")
+    assert ended.code == 0
+    assert "annotated.xlsx is a new workbook, not a copy of the file: a CSV file has no place for it" in ended.err
 
 
 def test_map_drafts_a_mapping_that_loads(importer: Shell) -> None:

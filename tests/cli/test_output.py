@@ -90,7 +90,9 @@ def test_output_fault_is_one_field_of_the_json(importer: Shell, plan: str) -> No
     assert "importer report" in body["reports_problem"]
 
 
-@pytest.mark.parametrize("command", ["preview", "report", "template"])
+@pytest.mark.parametrize(
+    "command", ["report", *(pytest.param(each, marks=pytest.mark.nightly) for each in ("preview", "template"))]
+)
 def test_output_fault_of_a_command_that_sends_nothing_is_told(importer: Shell, plan: str, command: str) -> None:
     """Commands that only write end with 2 and a way out, never with a traceback."""
     done = run(importer, plan, "--format", "json").json["run"]
@@ -105,7 +107,7 @@ def test_output_fault_of_a_command_that_sends_nothing_is_told(importer: Shell, p
     assert "Traceback" not in ended.err
 
 
-@pytest.mark.parametrize("umask", [0o000, 0o022])
+@pytest.mark.parametrize("umask", [0o000, pytest.param(0o022, marks=pytest.mark.nightly)])
 def test_output_is_private_whatever_the_umask(importer: Shell, umask: int) -> None:
     """Whatever the umask, all that a run leaves is its owner's alone: reports, ledger, plan, logs, sandbox; 0600 and 0700."""
     file = importer.file("a.csv", HEAD, "E1,Billing,5,one")

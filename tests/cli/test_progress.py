@@ -36,6 +36,13 @@ def test_progress_is_silent_if_quiet(capsys: pytest.CaptureFixture[str]) -> None
     assert lines(capsys) == []
 
 
+def test_progress_says_failed_rows_by_their_number_alone(capsys: pytest.CaptureFixture[str]) -> None:
+    """A row that failed is in the counts of the line; it makes no line of its own, and no wrong one."""
+    progress = ProgressLine(_live=True)
+    progress("not created", {"line": 3, "outcome": "failed", "reason": "400"})
+    assert lines(capsys) == []
+
+
 @pytest.mark.parametrize("event", ["outage", "tracked"])
 def test_progress_is_steered_by_no_words_of_a_server(capsys: pytest.CaptureFixture[str], event: str) -> None:
     """A problem or a state's name with control characters is one harmless line, on a terminal as in a pipe."""

@@ -7,6 +7,7 @@ from dataclasses import replace
 from pathlib import Path
 
 import jsonschema
+import pytest
 
 from importer.schemas import schema
 from tests.cli.conftest import Shell
@@ -73,6 +74,7 @@ def test_plan_from_before_an_older_copy_is_not_run(tmp_path: Path) -> None:
         assert place.committed() == 12
 
 
+@pytest.mark.nightly
 def test_older_copy_with_runs_of_two_environments_can_be_reconciled(tmp_path: Path) -> None:
     """Rows of another environment cannot be looked up from here: they are in doubt, and looked up when resumed in their own."""
     with scene(tmp_path, PLAIN, 12, settings=SETTINGS) as place:

@@ -23,7 +23,13 @@ def times(value: Any) -> list[datetime]:
     return []
 
 
-@pytest.mark.parametrize("zone", ["Pacific/Kiritimati", "America/St_Johns", "EST5EDT,M3.2.0,M11.1.0"])
+@pytest.mark.parametrize(
+    "zone",
+    [
+        "America/St_Johns",
+        *(pytest.param(each, marks=pytest.mark.nightly) for each in ("Pacific/Kiritimati", "EST5EDT,M3.2.0,M11.1.0")),
+    ],
+)
 def test_times_in_results_are_utc_in_any_zone(importer: Shell, zone: str) -> None:
     """In zones far from UTC, and in one that changes its hour, every time in results.json and `runs` is aware and says the truth."""
     importer.environment = {"TZ": zone}

@@ -109,7 +109,7 @@ def test_invalid_repeat_says_both() -> None:
 def test_skipped_row_hides_no_other() -> None:
     """A row that a person left out is not judged, and its external ID is free for another."""
     shape, seen = shaper(), Seen()
-    left_out = judge_shape(shape(row("E", "", "", "", "", "", line=3)), seen, shape, frozenset({3}))
+    left_out = judge_shape(shape(row("E", "", "", "", "", "", line=3)), seen, shape, {3: ""})
     other = judge_shape(shape(row("E", "Q", "", "", "d", "", line=9)), seen, shape)
     assert (left_out.verdict, other.verdict) == (Verdict.SKIPPED, Verdict.READY)
 

@@ -9,6 +9,7 @@ from io import BytesIO
 from pathlib import Path
 from typing import Any
 
+from importer.core.approval import Person
 from importer.core.plan import About, Environment, PlanHead, PlanRow, Preview
 from importer.core.report import preview_counts
 from importer.core.verdicts import Verdict
@@ -100,7 +101,7 @@ class Desk(Office):
         environment = Environment("workitems", self.sandbox.api_url, self.sandbox.client_id)
         previewing = Previewing(self.items, self.ledger, environment, self.clock, lambda _event, _numbers: None)
         reading = csv.read(BytesIO(text.encode()), ReadOptions())
-        origin = Origin("workitems.csv", "0" * 64, 1, "tester")
+        origin = Origin("workitems.csv", "0" * 64, 1, Person("tester", "a test"))
         await self.driven(previewing.preview(reading, Choices(), origin, draft))
         return draft.rows
 
@@ -154,9 +155,9 @@ class Draft:
     def add(self, row: PlanRow) -> None:
         self.rows.append(row)
 
-    def finish(self, head: PlanHead, *, source: str, made_at: datetime, preparer: str) -> Preview:
+    def finish(self, head: PlanHead, *, source: str, made_at: datetime, preparer: Person) -> Preview:
         self.head = head
-        return Preview(head, About("plan", "0" * 64, source, made_at.isoformat(), preparer, "0"))
+        return Preview(head, About("plan", "0" * 64, source, made_at.isoformat(), preparer.name, "0"))
 
     def discard(self) -> None:
         """Nothing is left of it."""

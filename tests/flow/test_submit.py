@@ -158,6 +158,16 @@ async def test_submit_fails_a_refused_row(office: Office, status: int) -> None:
     assert len(office.visits("create")) == 3
 
 
+async def test_submit_tells_each_row_that_became_no_task(office: Office) -> None:
+    """Whoever watches hears at once of a row that failed: its line and the reason; of a created one nothing but the counts."""
+    office.breaks("status:400", at=(2,))
+    run = office.opens(ids(3))
+    await office.carries_on(run, concurrency=1)
+    failed = next(row for row in office.rows(run) if row.outcome is Outcome.FAILED)
+    told = [numbers for event, numbers in office.events if event == "not created"]
+    assert told == [{"line": failed.line, "outcome": "failed", "reason": failed.reason}]
+
+
 @pytest.mark.parametrize("kind", ["duplicate_keys", "status:409", "status:429", "status:401"])
 async def test_submit_goes_on_after_an_answer_that_proves_something(office: Office, kind: str) -> None:
     """One 401, 409 or 429, or a body with its ID twice, ends as one task."""

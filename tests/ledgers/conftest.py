@@ -8,8 +8,9 @@ from typing import Any
 
 import pytest
 
+from importer.core.approval import Approval
 from importer.core.findings import finding
-from importer.core.plan import About, Approval, Environment, PlanHead, PlanRow, Preview
+from importer.core.plan import About, Environment, PlanHead, PlanRow, Preview
 from importer.core.verdicts import Verdict
 from importer.ledgers.sqlite import SqliteLedger
 from importer.ports import RunRecord, RunRow

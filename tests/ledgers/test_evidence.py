@@ -13,7 +13,6 @@ import pytest
 
 from importer.core.errors import LeaseLost, LedgerError
 from importer.core.lease import Holder
-from importer.core.plan import Approval
 from importer.core.report import AuditEntry, StateChange
 from importer.core.stages import Stage
 from importer.core.verdicts import Verdict
@@ -23,7 +22,7 @@ from importer.ledgers.reserve import BYTES
 from importer.ledgers.seal import seal
 from importer.ledgers.sqlite import SqliteLedger
 from importer.ports import CallEnd, Claim, OpenCall, RunRow
-from tests.ledgers.conftest import AT, DIGEST, Opens, plan_row, preview, run_record
+from tests.ledgers.conftest import AT, Opens, plan_row, preview, run_record
 
 FLIPS = 200
 ROWS = 60
@@ -32,7 +31,7 @@ OTHER = replace(ME, process=2)
 
 
 def lived_in(path: Path) -> None:
-    """A ledger with two runs, rows in every stage, histories, audit entries, decisions, calls ended and open, and a lease."""
+    """A ledger with two runs, rows in every stage, histories, audit entries, calls ended and open, and a lease."""
     book = SqliteLedger(path)
     for run in ("run-1", "run-2"):
         rows = [plan_row(n, verdict=Verdict.INVALID if n % 7 == 3 else Verdict.READY) for n in range(ROWS)]
@@ -40,8 +39,6 @@ def lived_in(path: Path) -> None:
         head = replace(preview().head, counts={"read": ROWS})
         record = replace(record, preview=replace(record.preview, head=head))
         book.open_run(record, (RunRow(row, '{"n":1}') for row in rows))
-    book.add_approval(Approval("plan-of-run-1", DIGEST, True, "ada", AT, "fine"))
-    book.add_approval(Approval("plan-of-run-2", DIGEST, False, "bob", AT, "not fine"))
     asyncio.run(_work(book))
     book.trusted()
     book.close()
@@ -159,13 +156,13 @@ def test_ledger_without_its_counter_counts_as_an_older_copy(tmp_path: Path) -> N
 
 
 def test_older_copy_does_not_become_the_newest_by_being_written_to(tmp_path: Path) -> None:
-    """However much is recorded in an older copy (approvals, states), it sends nothing until what is missing was looked up."""
+    """However much is recorded in an older copy (notes, states), it sends nothing until what is missing was looked up."""
     path = tmp_path / "ledger.sqlite"
     lived_in(path)
     copy = path.read_bytes()
-    approve(path, 3)
+    note(path, 3)
     path.write_bytes(copy)
-    approve(path, 5)
+    note(path, 5)
     book = SqliteLedger(path)
     with pytest.raises(LedgerError, match="older copy"):
         book.trusted()
@@ -177,7 +174,7 @@ def test_ledger_whose_place_was_taken_is_the_older_copy(tmp_path: Path) -> None:
     path = tmp_path / "ledger.sqlite"
     lived_in(path)
     copy = path.read_bytes()
-    approve(path, 3)
+    note(path, 3)
     newest = path.read_bytes()
     path.write_bytes(copy)
     book = SqliteLedger(path)
@@ -196,7 +193,7 @@ def test_counter_that_is_lost_is_not_made_anew_by_a_write(tmp_path: Path) -> Non
     path = tmp_path / "ledger.sqlite"
     lived_in(path)
     (tmp_path / "ledger.counter").unlink()
-    approve(path, 1)
+    note(path, 1)
     book = SqliteLedger(path)
     with pytest.raises(LedgerError, match="older copy"):
         book.trusted()
@@ -234,11 +231,11 @@ def test_ledger_is_whole_while_another_process_writes(tmp_path: Path) -> None:
     other.close()
 
 
-def approve(path: Path, times: int) -> None:
-    """Decisions are recorded, which needs no trust: nothing is sent."""
+def note(path: Path, times: int) -> None:
+    """Notes are recorded, which needs no trust: nothing is sent."""
     book = SqliteLedger(path)
-    for _ in range(times):
-        book.add_approval(Approval("plan-of-run-1", DIGEST, True, "ada", AT, "fine"))
+    for number in range(times):
+        asyncio.run(book.set_state("run-1", "open", f"note {number}"))
     book.close()
 
 
@@ -315,16 +312,16 @@ def test_verify_finds_a_row_that_is_missing(tmp_path: Path) -> None:
     assert damaged.name == "runs"
 
 
-@pytest.mark.parametrize("table", ["states", "audit_entries", "calls", "call_rows", "approvals", "leases"])
+@pytest.mark.parametrize("table", ["states", "audit_entries", "calls", "call_rows", "leases"])
 def test_verify_finds_a_record_that_was_taken_out(tmp_path: Path, table: str) -> None:
-    """Histories, calls and decisions are missed when one of their records is gone."""
+    """Histories and calls are missed when one of their records is gone."""
     path = tmp_path / "ledger.sqlite"
     lived_in(path)
     with closing(sqlite3.connect(path)) as connection:
         if table == "leases":
             connection.execute("UPDATE leases SET until_s = until_s + 1000")
         else:
-            key = {"approvals": "sequence", "calls": "call", "call_rows": "call"}.get(table, "position")
+            key = {"calls": "call", "call_rows": "call"}.get(table, "position")
             connection.execute(f"DELETE FROM {table} WHERE {key} = (SELECT min({key}) FROM {table})")
         connection.commit()
     assert [check.name for check in verified(path) if check.problems]
@@ -332,10 +329,10 @@ def test_verify_finds_a_record_that_was_taken_out(tmp_path: Path, table: str) ->
 
 @pytest.mark.parametrize(
     ("table", "column"),
-    [("states", "state"), ("audit_entries", "actor"), ("calls", "answer"), ("approvals", "who"), ("runs", "note")],
+    [("states", "state"), ("audit_entries", "actor"), ("calls", "answer"), ("runs", "note")],
 )
 def test_verify_finds_a_record_that_was_altered(tmp_path: Path, table: str, column: str) -> None:
-    """Histories, calls and decisions whose record says something else are noticed, and nothing is sent."""
+    """Histories and calls whose record says something else are noticed, and nothing is sent."""
     path = tmp_path / "ledger.sqlite"
     lived_in(path)
     with closing(sqlite3.connect(path)) as connection:
@@ -462,5 +459,5 @@ def test_ledger_of_the_first_version_is_brought_up(tmp_path: Path) -> None:
     path.chmod(0o600)
     book = SqliteLedger(path)
     book.trusted()
-    assert book.approvals("p") == [Approval("p", "d", True, "ada", "now", "")]
     book.close()
+    assert not [check.name for check in verified(path) if check.problems]

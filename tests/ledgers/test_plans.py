@@ -13,8 +13,10 @@ from typing import Any
 
 import pytest
 
+from importer.core.approval import Person
 from importer.core.errors import LedgerError, PlanRefused, UsageError
 from importer.core.findings import finding
+from importer.core.fixes import Fix
 from importer.core.plan import Environment, PlanHead, PlanRow, Preview
 from importer.core.verdicts import Verdict
 from importer.ledgers.plans import PlanFile, PlanFolder
@@ -36,7 +38,7 @@ def made(
     draft = PlanFolder(folder).draft()
     for row in rows:
         draft.add(row)
-    return draft.finish(head or plan_head(), source="/data/tasks.csv", made_at=at, preparer=by)
+    return draft.finish(head or plan_head(), source="/data/tasks.csv", made_at=at, preparer=Person(by, "a test"))
 
 
 def altered(path: Path, member: str, change: Callable[[str], str]) -> PlanFile:
@@ -82,7 +84,8 @@ HEAD_CHANGES: dict[str, Any] = {
     "source_sha256": "cd" * 32, "source_bytes": 101, "format": "xlsx", "sheet": "Tasks", "encoding": "cp1252",
     "header_line": 2, "headings": ("External ID",), "matched": {"queue": "Team"}, "mapping": {"columns": {"queue": "T"}},
     "environment": Environment("tasks", "sandbox:w1", "client-1"), "settings": {"header_row": 2},
-    "counts": {"read": 2}, "warnings": 1, "queues": ({"queue": "Billing", "room": 3},), "findings": (),
+    "counts": {"read": 2}, "warnings": 1, "queues": ({"queue": "Billing", "room": 3},), "findings": (), "rules": 7,
+    "fixes": (Fix(2, 0, "", "x"),),
 }  # fmt: skip
 
 

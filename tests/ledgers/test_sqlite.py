@@ -13,10 +13,10 @@ from pathlib import Path
 
 import pytest
 
+from importer.core.approval import Approval, LeftOut, Person
 from importer.core.errors import LedgerError, PlanRefused
 from importer.core.findings import finding
 from importer.core.outcomes import Outcome
-from importer.core.plan import Approval
 from importer.core.report import AuditEntry, StateChange
 from importer.core.stages import HOLDING, UNSETTLED, Entry, Stage, advance
 from importer.core.verdicts import Verdict
@@ -47,8 +47,9 @@ async def put_at(ledger: SqliteLedger, run: str, stage: Stage, position: int = 0
 
 def test_ledger_gives_back_the_run_that_it_was_given(ledger: SqliteLedger) -> None:
     """A run is read as it was recorded, its plan's head, its approval and its settings included."""
-    approval = Approval("plan-1", DIGEST, True, "grace", AT, "fine")
-    record = run_record("run-1", "plan-1", approval=approval)
+    grace = Person("grace", "uid 7")
+    approval = Approval("plan-1", DIGEST, "f" * 64, True, grace, AT, AT, "fine", (LeftOut(17, "closed"),))
+    record = replace(run_record("run-1", "plan-1", approval=approval), chain="c" * 64)
     ledger.open_run(record, [])
     assert ledger.run("run-1") == record
     assert ledger.runs() == [record]
@@ -107,14 +108,6 @@ def test_ledger_refuses_a_run_it_does_not_know(ledger: SqliteLedger) -> None:
         list(ledger.result_rows("nothing"))
 
 
-def test_ledger_keeps_approvals_in_order(ledger: SqliteLedger) -> None:
-    """All decisions on a plan are kept, oldest first, rejections among them, and none of another plan."""
-    decisions = [Approval("p", DIGEST, yes, who, AT, "why\n'; --") for yes, who in ((True, "ada"), (False, "bob"))]
-    for each in (*decisions, Approval("other", DIGEST, True, "eve", AT, "")):
-        ledger.add_approval(each)
-    assert ledger.approvals("p") == decisions
-
-
 # Rows
 
 
@@ -168,6 +161,16 @@ async def test_ledger_replaces_histories_only_where_one_is_given(ledger: SqliteL
     assert await ledger.states(run, 1) == []
     row = next(ledger.result_rows(run))
     assert (row.states, row.audits) == (tuple(longer), (AUDIT,))
+
+
+async def test_ledger_counts_created_tasks_by_state(ledger: SqliteLedger, opens: Opens) -> None:
+    """Created tasks are counted by the state in which they were seen last; other rows are not."""
+    run = opens(rows=[plan_row(number) for number in range(4)])
+    entries = await ledger.entries(run, [Stage.READY], -1, 10)
+    for entry, state in zip(entries, ("closed", "closed", None), strict=False):
+        sending = advance(entry, Stage.SENDING)
+        await ledger.put(advance(sending, Stage.CREATED, task_id=f"t{entry.position}", state=state))
+    assert ledger.counts_by_state(run) == {"closed": 2, "": 1}
 
 
 async def test_ledger_accounts_for_every_row(ledger: SqliteLedger, opens: Opens) -> None:
@@ -522,6 +525,20 @@ def test_ledger_does_not_follow_a_link(path: Path, tmp_path: Path) -> None:
     """A link in the ledger's place is refused: it could lead anywhere."""
     path.parent.mkdir()
     path.symlink_to(tmp_path / "elsewhere")
-    with pytest.raises(LedgerError, match="cannot be opened"):
-        SqliteLedger(path)
-    assert not (tmp_path / "elsewhere").exists()
+    for there in (False, True):
+        if there:
+            (tmp_path / "elsewhere").touch(0o600)
+        with pytest.raises(LedgerError, match="cannot be opened"):
+            SqliteLedger(path)
+        assert (tmp_path / "elsewhere").exists() is there
+    assert (tmp_path / "elsewhere").read_bytes() == b""
+
+
+def test_second_ledger_of_a_process_leaves_the_locks_of_the_first(path: Path) -> None:
+    """A server has the ledger open twice; another program that opens and closes it does not take the -wal from under it."""
+    first, second = SqliteLedger(path), SqliteLedger(path)
+    script = "import sqlite3, sys; c = sqlite3.connect(sys.argv[1]); c.execute('SELECT count(*) FROM runs'); c.close()"
+    subprocess.run([sys.executable, "-c", script, str(path)], check=True)
+    assert path.with_name("ledger.sqlite-wal").exists()
+    first.close()
+    second.close()

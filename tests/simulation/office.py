@@ -7,10 +7,11 @@ from dataclasses import dataclass, replace
 from itertools import count
 from pathlib import Path
 
-from importer.cli.plans import unchanged
+from importer.core.approval import Person
 from importer.core.errors import AlreadyRunning, ImporterError
 from importer.core.plan import Environment
 from importer.core.verdicts import Verdict
+from importer.desk.permission import unchanged
 from importer.flow.preview import Origin, Previewing
 from importer.flow.read import Choices
 from importer.flow.run import PREVIEW_SCOPES
@@ -96,7 +97,7 @@ class Office:
         await process.target.log_in(PREVIEW_SCOPES)
         with self.sheet.open("rb") as file:
             reading = read(file, ReadOptions())
-            origin = Origin(str(self.sheet), sha256, size, "someone")
+            origin = Origin(str(self.sheet), sha256, size, Person("someone", "a test"))
             preview = await previewing.preview(reading, Choices(), origin, plans.draft())
         found = plans.find(preview.about.plan)
         ready = frozenset(row.external_id for row in found.rows() if row.verdict is Verdict.READY)

@@ -140,6 +140,21 @@ def test_pace_counts_clients_apart(tmp_path: Path) -> None:
         assert others_first
 
 
+def test_pace_tells_how_it_stands(tmp_path: Path) -> None:
+    """Who watches reads the calls that count now, also where nothing was called since, and how long nobody calls after a 429."""
+    clock = HandClock()
+    with call_log(tmp_path / "pace.sqlite") as log:
+        pace = SharedPace(log, RATE, clock)
+        for _ in range(3):
+            log.ended(log.admit(clock.monotonic())[0], clock.monotonic())
+        assert (pace.counted(), pace.held_s(), pace.throttles) == (3, 0.0, 0)
+        pace.throttled(4.0)
+        assert 4.0 <= pace.held_s() <= 4.4
+        assert pace.throttles == 1
+        clock.turn(RATE.window_s + 0.1)
+        assert (pace.counted(), pace.held_s()) == (0, 0.0)
+
+
 def test_pace_remembers_calls_over_a_restart(tmp_path: Path) -> None:
     """Calls of a process that ended count until their window is over."""
     with call_log(tmp_path / "pace.sqlite") as log:

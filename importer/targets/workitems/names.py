@@ -85,6 +85,12 @@ class Directory:
                 continue
         return names
 
+    def forget(self) -> None:
+        """All is read anew."""
+        self._read_at, self._queues = self.clock.monotonic(), None
+        for known in (self._lists, self._schemas, self._people):
+            known.clear()
+
     # Queues
 
     async def _queue(self, name: str) -> tuple[QueueFact, ...]:
@@ -94,11 +100,8 @@ class Directory:
         return _same_name(known, name, lambda queue: queue.name)
 
     def _forget_what_is_old(self) -> None:
-        now = self.clock.monotonic()
-        if now - self._read_at >= LASTS_S:
-            self._read_at, self._queues = now, None
-            for known in (self._lists, self._schemas, self._people):
-                known.clear()
+        if self.clock.monotonic() - self._read_at >= LASTS_S:
+            self.forget()
 
     async def _all_queues(self) -> tuple[QueueFact, ...]:
         self._forget_what_is_old()

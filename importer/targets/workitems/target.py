@@ -28,6 +28,7 @@ from importer.targets.workitems.problems import answer
 from importer.targets.workitems.search import VIEW, Search
 
 ITEMS = "/api/v2/taskmanagement/workitems"
+OWN_ORGANIZATION = "/api/v2/organizations/me"
 FEW = 3
 """So few workitems that a list does not show are asked for one by one."""
 
@@ -95,6 +96,14 @@ class WorkitemsTarget:
 
     async def queue_names(self) -> tuple[str, ...]:
         return await self.directory.queue_names()
+
+    async def organization(self) -> str:
+        reply = await self._exchange.get(OWN_ORGANIZATION, needs="")
+        told = reply.body.get("id") if reply.status == 200 and isinstance(reply.body, dict) else None
+        return told if isinstance(told, str) else ""
+
+    def forget(self) -> None:
+        self.directory.forget()
 
     async def vocabulary(self) -> Limits:
         fields = {each.heading: each.name for kind in await self.directory.worktypes() for each in kind.fields or ()}

@@ -16,7 +16,7 @@ from importer.sandbox.workitems.worktypes import CASE, COMPLAINT_TYPE, NORTH_INB
 from tests.flow.conftest import watched
 from tests.flow.desk import Desk, codes
 
-LISTS = {each.name for each in OPERATIONS} | {"worktype_query", "workbin_query", "schema_version"}
+LISTS = {each.name for each in OPERATIONS} - {"organization"} | {"worktype_query", "workbin_query", "schema_version"}
 
 
 async def previewed(desk: Desk, **cells: str) -> PlanRow:

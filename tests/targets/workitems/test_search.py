@@ -216,8 +216,10 @@ async def test_search_by_job_goes_on_while_pages_are_full(stands: Stands, told: 
 # Calls
 
 
-@pytest.mark.parametrize("bulk", [True, False])
-@pytest.mark.parametrize("refused", [False, True])
+@pytest.mark.parametrize(
+    ("bulk", "refused"),
+    [(True, False), (False, True), *(pytest.param(both, both, marks=pytest.mark.nightly) for both in (False, True))],
+)
 async def test_calls_of_a_run_are_few(desk: Desk, *, bulk: bool, refused: bool) -> None:
     """200 rows cost at most 0.12 calls each to create in bulk, 0.03 to look up with IN, 1.3 to the end with history."""
     desk.bulk = bulk
