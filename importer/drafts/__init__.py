@@ -1,0 +1,1 @@
+"""Drafts: uploads that are worked on until they are plans. One folder each, durable."""

@@ -1,0 +1,126 @@
+"""The shelf keeps what was finished, private and counted, and throws away what is old or was aborted."""
+
+import os
+import stat
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+
+import pytest
+
+from importer.core.approval import Person
+from importer.core.errors import FileRefused, NoSuchDraft
+from importer.drafts import shelf as shelves
+from importer.drafts.draft import NoPlace
+from importer.drafts.shelf import Incoming, Shelf, harmless_name
+
+ANNA = Person("anna", "token")
+AT = "2026-11-25T08:00:00Z"
+
+
+def kept(shelf: Shelf, name: str = "tasks.csv", content: bytes = b"x") -> str:
+    """A draft of these bytes."""
+    incoming = shelf.incoming(name, ANNA, None)
+    incoming.write(content)
+    return finished(incoming)
+
+
+def finished(incoming: Incoming) -> str:
+    """The upload as a draft."""
+    incoming.sealed()
+    return incoming.kept("csv", ANNA, AT, "{}", lambda _: None)
+
+
+def test_draft_is_private(tmp_path: Path) -> None:
+    """Folders have mode 0700 and files 0600, whatever the umask."""
+    shelf = Shelf(tmp_path / "state" / "drafts")
+    draft = kept(shelf)
+    modes = {each.name: stat.S_IMODE(each.stat().st_mode) for each in (shelf.folder, *shelf.folder.rglob("*"))}
+    assert modes == {"drafts": 0o700, draft: 0o700, "upload": 0o600, "draft.sqlite": 0o600}
+
+
+def test_draft_says_what_was_uploaded(tmp_path: Path) -> None:
+    """Name, size and hash are those of the upload, and its bytes are untouched."""
+    shelf = Shelf(tmp_path)
+    draft = kept(shelf, "../../etc/пример.xlsx", b"bytes")
+    head = shelf.head(draft)
+    assert (head.file_name, head.size, head.by, head.revision, head.step) == ("пример.xlsx", 5, ANNA, 1, "sheet")
+    assert head.sha256 == "277089d91c0bdf4f2e6862ba7e4a07605119431f5d13f726dd352b06f1b206a9"
+    assert shelf.upload(draft).read_bytes() == b"bytes"
+
+
+@pytest.mark.parametrize(
+    ("name", "shown"),
+    [
+        ("C:\\Users\\anna\\tasks.xlsx", "tasks.xlsx"), ("/etc/passwd", "passwd"), ("..", ".."), ("", "upload"),
+        ("a\r\nSet-Cookie: x", "a��Set-Cookie: x"), ("a\u202exslx.exe", "a�xslx.exe"), ("x" * 300, "x" * 200),
+    ],
+)  # fmt: skip
+def test_file_name_is_only_a_text(name: str, shown: str) -> None:
+    """Of a hostile name the last part stays, its invisible characters replaced."""
+    assert harmless_name(name) == shown
+
+
+def test_upload_that_is_too_big_is_gone(tmp_path: Path) -> None:
+    """The first byte beyond the cap ends the upload and takes its bytes away."""
+    shelf = Shelf(tmp_path)
+    incoming = shelf.incoming("big.csv", ANNA, 10)
+    incoming.write(b"x" * 10)
+    with pytest.raises(FileRefused, match="more than 10"):
+        incoming.write(b"x")
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_person_may_have_so_many_drafts(tmp_path: Path) -> None:
+    """One more than are kept is refused, and is welcome once another is thrown away."""
+    shelf = Shelf(tmp_path)
+    drafts = [kept(shelf) for _ in range(shelves.DRAFTS_MOST)]
+    with pytest.raises(NoPlace, match="at most 50"):
+        shelf.incoming("more.csv", ANNA, None)
+    shelf.incoming("theirs.csv", Person("bert", "token"), None).discard()
+    shelf.discard(drafts[0])
+    kept(shelf)
+
+
+def test_person_may_upload_so_much_at_once(tmp_path: Path) -> None:
+    """So many uploads of one person may be under way, kept ones and discarded ones no more among them; others are not held up."""
+    shelf = Shelf(tmp_path)
+    begun = [shelf.incoming("tasks.csv", ANNA, None) for _ in range(shelves.COMING_MOST)]
+    with pytest.raises(NoPlace, match="under way"):
+        shelf.incoming("more.csv", ANNA, None)
+    shelf.incoming("theirs.csv", Person("bert", "token"), None).discard()
+    begun[0].discard()
+    finished(shelf.incoming("next.csv", ANNA, None))
+    for each in (shelf.incoming("last.csv", ANNA, None), *begun):
+        each.discard()
+
+
+def test_old_drafts_are_thrown_away(tmp_path: Path) -> None:
+    """What nobody touched for the days that are set is gone; what was touched since stays."""
+    shelf = Shelf(tmp_path)
+    old, young = kept(shelf), kept(shelf)
+    past = (datetime.now(UTC) - timedelta(days=91)).timestamp()
+    for path in (tmp_path / old, *(tmp_path / old).iterdir()):
+        os.utime(path, (past, past))
+    assert shelf.tidy(90, datetime.now(UTC)) == 1
+    with pytest.raises(NoSuchDraft):
+        shelf.head(old)
+    assert [head.id for head in shelf.heads()] == [young]
+
+
+def test_uploads_of_dead_processes_are_thrown_away(tmp_path: Path) -> None:
+    """What a killed process left of an upload goes at the next start; an upload under way stays."""
+    shelf = Shelf(tmp_path)
+    under_way = shelf.incoming("now.csv", ANNA, None)
+    (tmp_path / ".incoming-4194305-left").mkdir()
+    (tmp_path / ".incoming-0-thrown").mkdir()
+    shelf.tidy(90, datetime.now(UTC))
+    assert [each.name for each in tmp_path.iterdir()] == [under_way.folder.name]
+    assert finished(under_way) in {head.id for head in shelf.heads()}
+
+
+def test_damaged_draft_does_not_hide_the_others(tmp_path: Path) -> None:
+    """A record that is no database is left out of the list."""
+    shelf = Shelf(tmp_path)
+    broken, whole = kept(shelf), kept(shelf)
+    (tmp_path / broken / "draft.sqlite").write_bytes(b"no database at all" * 100)
+    assert [head.id for head in shelf.heads()] == [whole]
