@@ -1,120 +1,124 @@
-"""The local preview endpoint: POST /api/preview and GET /api/schema, on loopback alone. No side effects."""
+"""Server: the page and the preview endpoint of one state folder, until Ctrl-C or SIGTERM."""
 
 import asyncio
-import json
+import contextlib
 import signal
 import sys
-from typing import TYPE_CHECKING, Any
-
-from aiohttp import web
+from collections.abc import AsyncIterator
+from dataclasses import replace
+from pathlib import Path
+from typing import TYPE_CHECKING
 
 from importer import wiring
-from importer.core.errors import ImporterError, NotAuthorised, UsageError
-from importer.flow.facts import Lookups
-from importer.flow.run import PREVIEW_SCOPES
-from importer.web.requests import MalformedRequest, judged, schema
+from importer.desk.desk import Desk
+from importer.desk.drafting import Drafting
+from importer.desk.keeper import RunKeeper
+from importer.desk.reviewing import Reviewing
+from importer.folders import private_folder, private_opener
+from importer.markup import environment
+from importer.web.application import application
+from importer.web.doorbook import DoorBook
+from importer.web.identity import People
+from importer.web.listener import Listener, bound
+from importer.web.offer import Offer
+from importer.web.rooms import Rooms
+from importer.web.sessions import Sessions
 
 if TYPE_CHECKING:
-    from importer.ports import Ledger
+    from importer.ports import Clock
+    from importer.web.urls import Urls
     from importer.wiring import Connection
 
-BODY_MOST = 1024 * 1024
-REQUESTS_MOST = 1000
-HOSTS = frozenset({"127.0.0.1", "localhost", "[::1]"})
+TEMPLATES = Path(__file__).parent / "templates"
 
 
-def application(connection: "Connection", ledger: "Ledger") -> web.Application:
-    """The endpoint for one target."""
-    clock = wiring.clock()
-    app = web.Application(client_max_size=BODY_MOST, middlewares=[_guarded])
+def furnished(
+    offer: Offer, urls: "Urls", desk: Desk, connection: "Connection", book: DoorBook, clock: "Clock"
+) -> Rooms:
+    """The rooms of one server."""
 
-    async def preview(request: web.Request) -> web.Response:
-        body, many = await _body(request)
-        lookups = Lookups(connection.target, ledger, connection.environment, clock)
-        await connection.target.log_in(PREVIEW_SCOPES)
-        answers = await judged(body, lookups, connection.target.limits)
-        return web.json_response(answers if many else answers[0])
-
-    async def described(_: web.Request) -> web.Response:
-        return web.json_response(schema(connection.target.limits), content_type="application/schema+json")
-
-    app.router.add_post("/api/preview", preview)
-    app.router.add_get("/api/schema", described)
-    return app
+    sessions = Sessions(book, urls, offer.session_idle_s, offer.session_most_s, offer.house.sessions_each)
+    people = People(offer.mode, book, sessions, clock, offer.house, person=wiring.person, proxy=offer.proxy)
+    desk = replace(desk, identity=offer.mode)
+    return Rooms(
+        settings=desk.settings, desk=desk, connection=connection, people=people, urls=urls,
+        templates=environment(TEMPLATES), clock=clock, house=offer.house,
+        drafting=Drafting(desk.settings, desk, connection), keeper=RunKeeper(desk, connection, clock),
+        reviewing=Reviewing(desk.settings),
+    )  # fmt: skip
 
 
-async def _body(request: web.Request) -> tuple[list[Any], bool]:
-    """The requests, and whether they came as a list. Raises MalformedRequest, HTTPException."""
-    if request.content_type != "application/json":
-        raise web.HTTPUnsupportedMediaType(text="send application/json")
-    data = await request.read()
+def page_folder(state_dir: Path) -> Path:
+    """Where the page keeps what outlives it."""
+    return state_dir / "page"
+
+
+def serve(offer: Offer, desk: Desk, connection: "Connection", *, browser: bool = False) -> int:
+    """Serves until Ctrl-C or SIGTERM. The caller holds the page's lock. Raises UsageError where the port is taken."""
+    book = DoorBook(page_folder(desk.settings.state_dir), wiring.clock())
     try:
-        body = json.loads(data, parse_constant=_no_constant)
-    except (ValueError, RecursionError) as problem:
-        raise MalformedRequest(f"the body is not JSON: {problem}") from problem
-    requests = body if isinstance(body, list) else [body]
-    if not requests:
-        raise MalformedRequest("the list is empty")
-    if len(requests) > REQUESTS_MOST:
-        raise web.HTTPRequestEntityTooLarge(REQUESTS_MOST, len(requests), text=f"at most {REQUESTS_MOST} requests")
-    return requests, isinstance(body, list)
-
-
-def _no_constant(name: str) -> Any:
-    raise ValueError(f"{name} is no number")
-
-
-@web.middleware
-async def _guarded(request: web.Request, handler: Any) -> web.StreamResponse:
-    """Foreign Host headers are refused (DNS rebinding); every failure has a body that says what to do."""
-    if (request.host or "").rsplit(":", 1)[0] not in HOSTS and request.host not in HOSTS:
-        return _error(403, "forbidden", f"the host {request.host!r} is not this machine", "Ask 127.0.0.1.")
-    try:
-        response: web.StreamResponse = await handler(request)
-    except MalformedRequest as problem:
-        return _error(400, "bad.request", str(problem), "See GET /api/schema.")
-    except web.HTTPRequestEntityTooLarge:
-        most = f"at most {BODY_MOST // 1024} KiB and {REQUESTS_MOST} requests are taken"
-        return _error(413, "too.large", most, "Send fewer requests at once.")
-    except web.HTTPException as problem:
-        return _error(problem.status, "refused", problem.text or problem.reason, "See GET /api/schema.")
-    except NotAuthorised as problem:
-        return _error(502, "not.authorised", str(problem), problem.fix)
-    except ImporterError as problem:
-        return _error(503, "unavailable", str(problem), problem.fix)
-    response.headers["X-Content-Type-Options"] = "nosniff"
-    return response
-
-
-def _error(status: int, code: str, message: str, fix: str) -> web.Response:
-    body = {"status": status, "code": code, "message": message, "fix": fix}
-    return web.json_response(body, status=status, headers={"X-Content-Type-Options": "nosniff"})
-
-
-def serve(port: int, connection: "Connection", ledger: "Ledger") -> int:
-    """Serves until Ctrl-C. Raises UsageError where the port is taken."""
-    code: int = connection.run(_serve(port, application(connection, ledger)))
-    return code
-
-
-async def _serve(port: int, app: web.Application) -> int:
-    runner = web.AppRunner(app, access_log=None)
-    await runner.setup()
-    site = web.TCPSite(runner, "127.0.0.1", port)
-    try:
-        await site.start()
-    except OSError as problem:
-        await runner.cleanup()
-        raise UsageError(f"Port {port} cannot be used: {problem.strerror}.", "Choose another with --port.") from problem
-    host, bound = runner.addresses[0][:2]
-    print(f"listening on http://{host}:{bound} (POST /api/preview, GET /api/schema); Ctrl-C ends", flush=True)  # noqa: T201
-    stopped = asyncio.Event()
-    loop = asyncio.get_running_loop()
-    for number in (signal.SIGINT, signal.SIGTERM):
-        if sys.platform != "win32":
-            loop.add_signal_handler(number, stopped.set)
-    try:
-        await stopped.wait()
+        code: int = connection.run(_serve(offer, desk, connection, book, browser=browser))
+        return code
     finally:
-        await runner.cleanup()
+        book.close()
+
+
+async def _serve(offer: Offer, desk: Desk, connection: "Connection", book: DoorBook, *, browser: bool) -> int:
+    sock = bound(offer.address, offer.port)
+    urls = offer.urls(sock.getsockname()[1])
+    room = furnished(offer, urls, desk, connection, book, wiring.clock())
+    stopped = asyncio.Event()
+    await room.begin()
+    try:
+        async with Listener(application(room), sock, offer.tls), _signals(stopped):
+            _told(room, offer)
+            if browser:
+                await asyncio.to_thread(_opened, room)
+            await stopped.wait()
+    finally:
+        _opener(room).unlink(missing_ok=True)
+        await room.close()
     return 0
+
+
+def _told(room: Rooms, offer: Offer) -> None:
+    """The first line is for programs, the second for people; only the latter holds the key of this start, in one-person mode."""
+    urls = room.urls
+    place = f"{urls.scheme}://{f'[{urls.address}]' if ':' in urls.address else urls.address}:{urls.port}"
+    print(f"listening on {place} (POST /api/preview, GET /api/schema); Ctrl-C ends")  # noqa: T201
+    print(f"page {_address(room)}", flush=True)  # noqa: T201
+    if offer.mode != "os" and not room.people.book.people():
+        hint = "Nobody may come in yet: importer serve user add NAME --role preparer"
+        print(hint, file=sys.stderr, flush=True)  # noqa: T201
+
+
+def _address(room: Rooms) -> str:
+    return f"{room.urls.base}/?token={room.people.token}" if room.people.token else f"{room.urls.base}/"
+
+
+def _opener(room: Rooms) -> Path:
+    return page_folder(room.settings.state_dir) / "open.html"
+
+
+def _opened(room: Rooms) -> None:
+    """Opens the browser by way of a file: an address with its token in a command line could be read by others on the machine."""
+    import webbrowser
+
+    path = _opener(room)
+    private_folder(path.parent)
+    with open(path, "w", encoding="utf-8", opener=private_opener) as file:
+        file.write(room.templates.get_template("onward.html").render(path=_address(room)))
+    webbrowser.open(path.as_uri())
+
+
+@contextlib.asynccontextmanager
+async def _signals(stopped: asyncio.Event) -> AsyncIterator[None]:
+    loop = asyncio.get_running_loop()
+    numbers = (signal.SIGINT, signal.SIGTERM) if sys.platform != "win32" else ()
+    for number in numbers:
+        loop.add_signal_handler(number, stopped.set)
+    try:
+        yield
+    finally:
+        for number in numbers:
+            loop.remove_signal_handler(number)

@@ -7,19 +7,11 @@ from typing import Any
 
 import jsonschema
 import pytest
-from aiohttp import ClientSession, web
+from aiohttp import ClientSession
 
-from importer.clock import SystemClock
-from importer.core.plan import Environment
-from importer.ledgers.sqlite import SqliteLedger
 from importer.sandbox.scenario import Fault, Limit, Scenario
 from importer.sandbox.server import Sandbox
-from importer.targets.exchange import Credentials, Endpoints, Exchange
-from importer.targets.pace import CallLog, Rate, SharedPace
-from importer.targets.tasks import TasksTarget
-from importer.targets.transport import HttpTransport
-from importer.web.server import application
-from importer.wiring import Connection
+from tests.web import house
 
 FINE = {"external_id": "E-1", "queue": "billing", "description": "one", "priority": 7}
 
@@ -41,26 +33,9 @@ class Door:
 @asynccontextmanager
 async def opened(folder: Path) -> AsyncIterator[Door]:
     """A door to a sandbox, both on port 0."""
-    rate = Rate(10_000, 1.0)
     async with Sandbox(Scenario(limit=Limit(calls=0), index_lag_s=0)) as sandbox, ClientSession() as session:
-        calls = CallLog(folder / "pace.sqlite", "me", rate)
-        pace = SharedPace(calls, rate, SystemClock())
-        credentials = Credentials(sandbox.client_id, sandbox.client_secret)
-        target = TasksTarget(
-            Exchange(Endpoints(sandbox.api_url, sandbox.login_url), credentials, pace, SystemClock(), HttpTransport())
-        )
-        ledger = SqliteLedger(folder / "ledger.sqlite")
-        environment = Environment("tasks", sandbox.api_url, sandbox.client_id)
-        runner = web.AppRunner(application(Connection(target, environment, lambda _: None), ledger))
-        await runner.setup()
-        await web.TCPSite(runner, "127.0.0.1", 0).start()
-        try:
-            yield Door(session, sandbox, f"http://127.0.0.1:{runner.addresses[0][1]}")
-        finally:
-            await runner.cleanup()
-            await target.close()
-            ledger.close()
-            calls.close()
+        async with house.opened(folder, sandbox=sandbox) as page:
+            yield Door(session, sandbox, page.base)
 
 
 @pytest.fixture
