@@ -11,6 +11,7 @@ if TYPE_CHECKING:
 
 LONG = (
     "simulation",
+    "e2e",
     "test_storm",
     "test_kill",
     "test_workitem",

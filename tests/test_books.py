@@ -35,7 +35,7 @@ faults = st.builds(
 verdicts = st.lists(st.sampled_from([*Verdict, *[Verdict.READY] * 4]), max_size=30)
 
 
-@settings(max_examples=25, derandomize=True, deadline=None, suppress_health_check=list(HealthCheck))
+@settings(max_examples=15, derandomize=True, deadline=None, suppress_health_check=list(HealthCheck))
 @given(verdicts, st.lists(faults, max_size=3), st.lists(st.integers(0, 40), max_size=2), st.booleans())
 def test_books_balance(rows: list[Verdict], broken: list[Fault], halts: list[int], unique: bool) -> None:
     """However a run goes, counts equal the rows in every output, no task is made twice, and a calm resume settles it."""

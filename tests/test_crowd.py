@@ -4,6 +4,8 @@ import json
 from contextlib import ExitStack
 from pathlib import Path
 
+import pytest
+
 from tests.harness.scene import external_ids, scene
 
 ROWS = 40
@@ -28,6 +30,7 @@ def test_crowd_of_one_ledger_makes_each_task_once(tmp_path: Path) -> None:
         assert place.committed() == ROWS
 
 
+@pytest.mark.nightly
 def test_crowd_of_four_ledgers_makes_each_task_once_where_the_server_is_unique(tmp_path: Path) -> None:
     """Importers that know nothing of each other: each row is created by one of them and existing for the others."""
     settings = {"IMPORTER_INDEX_LAG": "1s"}

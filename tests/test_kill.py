@@ -43,7 +43,7 @@ def check_books(body: dict[str, Any]) -> None:
     assert Path(body["reports"]["results_xlsx"]).is_file()
 
 
-@pytest.mark.parametrize("at", [1, 7, 31, 59, 60])
+@pytest.mark.parametrize("at", [7, 59, *(pytest.param(each, marks=pytest.mark.nightly) for each in (1, 31, 60))])
 def test_kill_then_resume_makes_each_task_once(place: Scene, at: int) -> None:
     """Killed after the n-th task and resumed, every external ID is there exactly once, and the books balance."""
     killed(place, at, *RUN)
@@ -67,6 +67,7 @@ def test_kill_of_a_resume_is_carried_on_too(place: Scene) -> None:
     assert place.ends(*RESUME) == (0, {"schema": "importer.resume/1", "runs": [], "exit_code": 0})
 
 
+@pytest.mark.nightly
 def test_kill_then_the_same_file_again_makes_no_second_task(place: Scene) -> None:
     """Who runs the file again instead of resuming gets no second task either, and resuming settles the rest."""
     killed(place, 20, *RUN)

@@ -35,7 +35,7 @@ CALLS_OF_A_RUN = 65
 """So many calls a run makes, and a few more: then the power is cut right after its end."""
 RUN = ("run", "tasks.csv", "--yes", "--track", "closed", "--rate", "100/200ms", "--format", "json")
 RESUME = ("resume", "--rate", "100/200ms", "--format", "json")
-REPORTS = {"results.json", "results.xlsx", "preview.json", "preview.xlsx"}
+REPORTS = {"results.json", "results.xlsx", "preview.html", "preview.json", "preview.xlsx"}
 
 
 def trials(number: int) -> pytest.MarkDecorator:
@@ -171,6 +171,8 @@ def torn_reports(folder: Path) -> list[str]:
         try:
             if file.suffix == ".json":
                 json.loads(file.read_text("utf-8"))
+            elif file.suffix == ".html":
+                assert file.read_text("utf-8").endswith("</html>")
             else:
                 with zipfile.ZipFile(file) as archive:
                     assert archive.testzip() is None

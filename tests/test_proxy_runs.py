@@ -69,7 +69,7 @@ async def test_proxy_troubles_cost_one_whole_post_each(tmp_path: Path) -> None:
 
     write_rows(tmp_path / "tasks.csv", rows)
     async with real(tmp_path, SCENARIO, plan) as (scene, proxy):
-        code, body = await asyncio.to_thread(scene.forked, *RUN)
+        code, body = await asyncio.to_thread(scene.ends, *RUN)
         assert proxy.done.total() == len(ONCE)
     assert (code, body["counts"]["created"]) == (0, len(rows))
     evidence = scene.evidence(rows=len(rows))
@@ -84,7 +84,7 @@ async def test_proxy_runs_go_red_where_the_index_lags_more_than_was_declared(tmp
     write_rows(tmp_path / "tasks.csv", external_ids(ROWS))
     slow = SCENARIO.changed({"index_lag_s": 60})
     async with real(tmp_path, slow, scripted({3: Trouble("reset")})) as (scene, _):
-        await asyncio.to_thread(scene.forked, *RUN)
+        await asyncio.to_thread(scene.ends, *RUN)
     (found,) = [found for found in referee.violations(scene.evidence(rows=ROWS)) if found.startswith("duplicate")]
     assert "has 2 tasks" in found
 

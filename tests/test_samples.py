@@ -10,6 +10,7 @@ from typing import Any
 import openpyxl
 import pytest
 
+from importer.core.approval import Person
 from importer.core.errors import FileRefused
 from importer.core.limits import Limits
 from importer.core.mapping import fit
@@ -230,7 +231,7 @@ async def previewed(path: Path, folder: Path) -> tuple[Preview, Sequence[PlanRow
             plans = PlanFolder(folder / "plans")
             try:
                 with open_source(path, ReadOptions()) as reading:
-                    origin = Origin(path.name, *fingerprint(path), "tests")
+                    origin = Origin(path.name, *fingerprint(path), Person("tests", "a test"))
                     preview = await previewing.preview(reading, Choices(), origin, plans.draft())
             finally:
                 await target.close()

@@ -55,14 +55,14 @@ async def ridden(seed: int, folder: Path, ride: Ride) -> Ridden:
     folder.mkdir()
     write_rows(folder / "tasks.csv", external_ids(ride.rows), ride.target)
     async with real(folder, ride.scenario, seeded(seed, patience_s=LATE_S)) as (scene, proxy):
-        code, _ = await asyncio.to_thread(scene.forked, *ride.run)
+        code, _ = await asyncio.to_thread(scene.ends, *ride.run)
         proxy.plan = calm
         for _ in range(RESUMES_MOST):
             if code == 0:
                 break
-            code, body = await asyncio.to_thread(scene.forked, "resume")
+            code, body = await asyncio.to_thread(scene.ends, "resume")
             if code == 0 and body.get("runs") == []:  # it ended before it could send anything
-                code, _ = await asyncio.to_thread(scene.forked, *ride.run)
+                code, _ = await asyncio.to_thread(scene.ends, *ride.run)
     evidence = scene.evidence(rows=ride.rows)
     return Ridden(referee.violations(evidence), proxy.done, Counter(row.outcome for row in evidence.ledger))
 

@@ -24,6 +24,10 @@ LOADED = (
     "importer.cli.app",
     "importer.cli.send",
     "importer.cli.again",
+    "importer.desk.making",
+    "importer.desk.opening",
+    "importer.desk.permission",
+    "importer.desk.results",
     "importer.wiring",
     "importer.targets.tasks",
     "importer.targets.workitems.target",
@@ -31,6 +35,7 @@ LOADED = (
     "importer.writers.results_xlsx",
     "importer.writers.preview_xlsx",
     "importer.flow.run",
+    "tests.harness.prepared",
 )
 """What a command needs, loaded once for all that are forked."""
 
@@ -70,13 +75,7 @@ class Scene:
         )  # fmt: skip
 
     def ends(self, *arguments: str) -> tuple[int, dict[str, Any]]:
-        """Exit code and JSON object of an importer process that runs to its end."""
-        with self.starts(*arguments) as process:
-            out, err = process.communicate(timeout=PATIENCE_S)
-        return process.returncode, self.told(out, err)
-
-    def forked(self, *arguments: str) -> tuple[int, dict[str, Any]]:
-        """The same in a process that has everything loaded already: for many short runs."""
+        """Exit code and JSON object of an importer that runs to its end: a process of its own, that has everything loaded already."""
         out, err = self.folder / "out", self.folder / "err"
         command = (*arguments, "--format", "json"), self.environment, self.folder, out, err
         process = _forks().Process(target=_commanded, args=command)

@@ -4,7 +4,7 @@ Each is a process of its own: it runs the command line's `main` with the argumen
 exit, and can be traced and killed as any other. Run as a program, this module is the process that forks; it takes
 orders as JSON lines and answers each with one:
 
-    {"argv": [...], "env": {...}, "cwd": "...", "out": "...", "err": "...", "limits": {"RLIMIT_NOFILE": 40}, "umask": 18}
+    {"argv": [...], "env": {...}, "cwd": "...", "in": "...", "out": "...", "err": "...", "limits": {"RLIMIT_NOFILE": 40}, "umask": 18}
                                     -> {"pid": ...}   the child waits, so that it can be traced
     "go"                            -> {"status": ...}   as os.waitpid gives it, once the child is gone
 """
@@ -18,12 +18,23 @@ import resource
 import signal
 import subprocess
 import sys
+import time
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-HEAVY = ("aiohttp", "pandas", "xlsxwriter", "structlog", "filelock", "rich.table", "platformdirs", "charset_normalizer")
+HEAVY = (
+    "aiohttp",
+    "pandas",
+    "xlsxwriter",
+    "structlog",
+    "filelock",
+    "rich.table",
+    "platformdirs",
+    "charset_normalizer",
+    "tests.harness.prepared",
+)
 ROOT = Path(__file__).parents[2]
 
 
@@ -32,10 +43,12 @@ class Order:
     """A command of the importer to be run."""
 
     argv: Sequence[str]
-    folder: Path  # it works here; its output goes to `out` and `err` in it
+    folder: Path  # it works here
     environment: Mapping[str, str]
     limits: Mapping[str, int] = field(default_factory=dict)  # names of the resource module
     umask: int = 0o022
+    output: Path | None = None  # the folder of `out` and `err`, where it is not the one that it works in
+    input: Path | None = None  # what it reads on its standard input; nothing, where nothing is said
 
     def record(self) -> str:
         """As a JSON line."""
@@ -45,7 +58,9 @@ class Order:
             "env": dict(self.environment),
             "cwd": str(self.folder),
         }
-        body |= {"out": str(self.folder / "out"), "err": str(self.folder / "err"), "limits": dict(self.limits)}
+        output = self.output or self.folder
+        body |= {"out": str(output / "out"), "err": str(output / "err"), "limits": dict(self.limits)}
+        body["in"] = str(self.input or os.devnull)
         return json.dumps(body) + "\n"
 
 
@@ -159,9 +174,10 @@ def _live(order: dict[str, Any], read: int) -> None:
     for name in [name for name in os.environ if name.startswith(("GENESYS", "IMPORTER_"))]:
         del os.environ[name]
     os.environ.update(order["env"])
-    empty = os.open(os.devnull, os.O_RDONLY)
+    time.tzset()
+    given = os.open(order["in"], os.O_RDONLY)
     out, err = (os.open(order[name], os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600) for name in ("out", "err"))
-    for number, handle in enumerate((empty, out, err)):
+    for number, handle in enumerate((given, out, err)):
         os.dup2(handle, number)
         os.close(handle)
     for name, most in order["limits"].items():
