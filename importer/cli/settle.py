@@ -11,6 +11,7 @@ from importer.cli.desk import Desk, at, opened, reconciled
 from importer.cli.ending import run_object, show_ending
 from importer.cli.look import json_wanted
 from importer.core.errors import LedgerError, PlanRefused, UsageError
+from importer.core.moments import written
 from importer.desk.desk import running
 from importer.desk.results import Reports, as_before, may_report, one_run, results_folder, results_reports
 from importer.settings import load
@@ -37,7 +38,7 @@ def reconcile(
         wanted = [one_run(desk.book, run_id)] if run_id else unsettled
         bodies = [_reconcile(desk, record, began, resend=resend, older=older) for record in wanted]
         if older and all("problem" not in body for body in bodies):
-            desk.book.accept_as_newest(clock().now().isoformat(timespec="seconds").replace("+00:00", "Z"))
+            desk.book.accept_as_newest(written(clock().now()))
             screen.tell("the ledger is taken for the newest again; importer resume sends what is ready")
         exit_code = next((code for code in GRAVEST_FIRST if code in [body["exit_code"] for body in bodies]), 0)
         if desk.as_json:

@@ -5,6 +5,7 @@ from dataclasses import asdict, dataclass
 from datetime import datetime, timedelta
 from typing import Any, Literal
 
+from importer.core.moments import written
 from importer.core.plan import short
 
 
@@ -123,11 +124,6 @@ def used_up(use: Use) -> Refusal:
 def expiry(at: datetime, lasts_s: float) -> str:
     """When an approval given at `at` (UTC) ends, after so many seconds: RFC 3339, UTC."""
     return written(at + timedelta(seconds=lasts_s))
-
-
-def written(moment: datetime) -> str:
-    """A moment (aware, UTC) as RFC 3339 with seconds."""
-    return moment.isoformat(timespec="seconds").replace("+00:00", "Z")
 
 
 def standing(

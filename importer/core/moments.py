@@ -1,4 +1,4 @@
-"""Moments: dates, times and durations as people write them, read without guessing. Knows no clock."""
+"""Moments: dates, times and durations as people write them, read without guessing, and as records keep them. Knows no clock."""
 
 import re
 from datetime import UTC, date, datetime, time, timedelta, tzinfo
@@ -20,6 +20,11 @@ _EITHER_FIRST = re.compile(r"[0-9]{1,2}\s*[/-]\s*[0-9]{1,2}\s*[/-]\s*(?:[0-9]{4}
 """12/11/2026: which of the two is the month depends on where the writer lives."""
 
 END_OF_DAY = time(23, 59, 59)
+
+
+def written(moment: datetime) -> str:
+    """A moment (aware, UTC) as records keep it: RFC 3339 with seconds and `Z`."""
+    return moment.isoformat(timespec="seconds").replace("+00:00", "Z")
 
 
 class Unreadable(ValueError):

@@ -4,9 +4,10 @@ from collections.abc import Iterable, Sequence
 from datetime import timedelta
 from typing import TYPE_CHECKING
 
-from importer.core.approval import Approval, LeftOut, Person, decisions_on, expiry, use_of, written
+from importer.core.approval import Approval, LeftOut, Person, decisions_on, expiry, use_of
 from importer.core.errors import PlanRefused, UsageError
 from importer.core.findings import listed
+from importer.core.moments import written
 from importer.core.verdicts import Verdict
 from importer.desk.permission import unchanged
 from importer.quantities import parse_duration

@@ -14,6 +14,7 @@ from importer.core.limits import Limits
 from importer.core.mapping import Mapping as ColumnMapping
 from importer.core.mapping import read_mapping
 from importer.core.memory import Memory, memory_of
+from importer.core.moments import written
 from importer.desk.desk import Desk
 from importer.desk.mappings import Remembered
 from importer.drafts import shown
@@ -61,7 +62,7 @@ class DraftRoom:
         self._token = secrets.token_hex(8)
 
     def _at(self) -> str:
-        return self._clock.now().isoformat(timespec="seconds").replace("+00:00", "Z")
+        return written(self._clock.now())
 
     async def _vocabulary(self) -> Limits:
         return await self._connection.target.vocabulary()

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Any
 from importer.core.errors import FileRefused
 from importer.core.findings import finding
 from importer.core.fixes import Fixed
+from importer.core.moments import written
 from importer.ports import ReadOptions
 from importer.settings import Settings
 
@@ -39,7 +40,7 @@ async def previewed(
             connection.target, book, connection.environment, clock(), progress, settings.server_check
         )
         origin = Origin(str(file.absolute()), sha256, size, person())
-        at = clock().now().isoformat(timespec="seconds").replace("+00:00", "Z")
+        at = written(clock().now())
         fixed = [Fixed(each.line, each.column, origin.preparer.name, at) for each in sorted(choices.fixes)]
         draft = _Unchanged(plans(settings).draft(settings.mapping_file, fixed=fixed), file, sha256)
         return await previewing.preview(reading, choices, origin, draft)

@@ -8,11 +8,12 @@ from pathlib import Path
 from types import MappingProxyType
 from typing import TYPE_CHECKING
 
-from importer.core.approval import Approval, Person, Refusal, Use, written
+from importer.core.approval import Approval, Person, Refusal, Use
 from importer.core.drift import Drift, in_words
 from importer.core.drift import left_out as left_out_of
 from importer.core.errors import PlanRefused
 from importer.core.findings import Finding, finding
+from importer.core.moments import written
 from importer.core.plan import Digest, PlanRow, Preview, canonical, short
 from importer.desk.desk import Desk, running
 from importer.desk.permission import allowed, may_run, refused

@@ -81,7 +81,7 @@ def seal_again(settings: Settings, book: "Ledger", record: "RunRecord", folder: 
     Raises NotWritten, UsageError (the plan is not here any more), LedgerError.
     """
     results = sorted(path for pattern in REPORTS for path in folder.glob(pattern))
-    from importer.core.approval import written
+    from importer.core.moments import written
     from importer.desk.seal import sealed
     from importer.wiring import approvals, clock, plans
 

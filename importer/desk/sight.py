@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 from importer.core.errors import ImporterError, UsageError
 from importer.core.lease import Held, standing
+from importer.core.moments import written
 from importer.core.stages import Stage
 from importer.core.states import in_words
 from importer.desk.desk import Desk
@@ -124,7 +125,7 @@ class Sight:
 
     def stamp(self) -> str:
         """The wall clock, RFC 3339, UTC."""
-        return self.clock.now().isoformat(timespec="seconds").replace("+00:00", "Z")
+        return written(self.clock.now())
 
     def _states(self, run: str) -> dict[str, int]:
         """How many of its tasks are in each state, in words."""

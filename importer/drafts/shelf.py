@@ -17,7 +17,7 @@ from importer.core.errors import LedgerError, NoSuchDraft
 from importer.core.file_limits import check as check_limit
 from importer.drafts.book import Book
 from importer.drafts.draft import DraftHead, NoPlace
-from importer.folders import private_folder, private_opener
+from importer.folders import private_folder, private_opener, sync_folder
 
 ID = re.compile(r"[A-Za-z0-9_-]{16}")
 UPLOAD, BOOK = "upload", "draft.sqlite"
@@ -86,7 +86,7 @@ class Incoming:
         draft = secrets.token_urlsafe(12)
         self.folder.rename(self._shelf.folder / draft)
         self._shelf.coming.discard(self)
-        _sync(self._shelf.folder)
+        sync_folder(self._shelf.folder)
         return draft
 
     def discard(self) -> None:
@@ -204,13 +204,3 @@ def _alive(process: str) -> bool:
     except (OSError, OverflowError):
         return True
     return True
-
-
-def _sync(folder: Path) -> None:
-    """Makes a rename durable, where folders can be synced (not on Windows)."""
-    if os.name == "posix":
-        handle = os.open(folder, os.O_RDONLY)
-        try:
-            os.fsync(handle)
-        finally:
-            os.close(handle)

@@ -31,6 +31,7 @@ from importer.core.errors import (
 )
 from importer.core.findings import Finding
 from importer.core.lease import Held
+from importer.core.moments import written
 from importer.core.plan import PlanRow, Preview
 from importer.core.policy import FREQUENT, RECORDED, Resend
 from importer.core.stages import Stage, advance
@@ -115,7 +116,7 @@ class Running:
         record = RunRecord(
             run=run,
             preview=preview,
-            opened_at=now.isoformat(timespec="seconds").replace("+00:00", "Z"),
+            opened_at=written(now),
             state="open",
             note="",
             settings=settings,

@@ -18,6 +18,7 @@ from importer import __version__
 from importer.core.approval import Person
 from importer.core.errors import LedgerError, PlanRefused, UsageError
 from importer.core.fixes import Fixed
+from importer.core.moments import written
 from importer.core.plan import (
     SCHEMA,
     About,
@@ -129,7 +130,7 @@ class Draft:
     def finish(self, head: PlanHead, *, source: str, made_at: datetime, preparer: Person) -> Preview:
         digest = self._digest.value(head)
         name = self._free(f"{digest[:8]}-{made_at:%Y%m%d-%H%M%S}")
-        made = made_at.isoformat(timespec="seconds").replace("+00:00", "Z")
+        made = written(made_at)
         about = About(
             name,
             digest,
