@@ -1,17 +1,25 @@
 """Lock: one submission at a time per ledger and OAuth client. The kernel lets go of a dead holder's lock."""
 
 import json
-import os
 import socket
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
+from dataclasses import asdict, fields
 from datetime import UTC, datetime
 from pathlib import Path
 
 from filelock import FileLock, Timeout
 
 from importer.core.errors import AlreadyRunning
-from importer.folders import private_folder
+from importer.core.lease import Holder
+from importer.folders import private_folder, put_whole
+from importer.machine import is_gone, myself
+
+SIGNED_WITHIN_S = 1.0
+"""A holder signs right after it took the lock; longer than this, and it was not able to."""
+
+AGAIN_S = 0.02
 
 
 class SubmissionLock:
@@ -33,27 +41,42 @@ class SubmissionLock:
 
     @contextmanager
     def held(self, what: str) -> Iterator[None]:
-        """Raises AlreadyRunning at once where another process holds it."""
-        try:
-            self._lock.acquire()
-        except Timeout:
-            raise AlreadyRunning(f"{self._taken}: {self._who()}.", self._fix) from None
+        """Raises AlreadyRunning where another process holds it: at once, or within a second where that has not signed yet."""
+        self._acquire()
         try:
             self._sign(what)
             yield
         finally:
+            if self._lock.lock_counter == 1:
+                self._holder.unlink(missing_ok=True)  # before it is free: no name of a former holder is ever told
             self._lock.release()
+
+    def _acquire(self) -> None:
+        patience = time.monotonic() + SIGNED_WITHIN_S
+        while True:
+            try:
+                self._lock.acquire()
+                return
+            except Timeout:
+                who = self._who()
+            if (
+                who is None and time.monotonic() < patience
+            ):  # between taking the lock and signing, or between the two ends
+                time.sleep(AGAIN_S)
+                continue
+            raise AlreadyRunning(f"{self._taken}: {who or 'its holder did not sign'}.", self._fix)
 
     def _sign(self, what: str) -> None:
         since = datetime.now(UTC).isoformat(timespec="seconds")
-        holder = {"process": os.getpid(), "host": socket.gethostname(), "what": what, "since": since}
-        handle = os.open(self._holder, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
-        with os.fdopen(handle, "w", encoding="utf-8") as file:
-            json.dump(holder, file)
+        sign = {"what": what, "host": socket.gethostname(), "since": since, **asdict(myself())}
+        put_whole(self._holder, json.dumps(sign).encode())
 
-    def _who(self) -> str:
+    def _who(self) -> str | None:
+        """Who signed; None where nobody did, or one that has ended since (killed: it could not take its name away)."""
         try:
-            holder = json.loads(self._holder.read_text("utf-8"))
-            return f"{holder['what']}, process {holder['process']} on {holder['host']}, since {holder['since']}"
+            sign = json.loads(self._holder.read_text("utf-8"))
+            holder = Holder(*(sign[each.name] for each in fields(Holder)))
+            told = f"{sign['what']}, process {holder.process} on {sign['host']}, since {sign['since']}"
+            return None if is_gone(holder) else told
         except (OSError, ValueError, KeyError, TypeError):
-            return "its holder did not sign"
+            return None

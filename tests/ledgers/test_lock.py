@@ -8,6 +8,7 @@ import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from threading import Timer
 
 import pytest
 
@@ -94,6 +95,39 @@ def test_lock_without_a_readable_signature_still_holds(tmp_path: Path) -> None:
         (tmp_path / "key.holder.json").write_text("[]")
         with pytest.raises(AlreadyRunning, match="did not sign"), SubmissionLock(tmp_path, "key").held("run-2"):
             pass
+
+
+def test_lock_names_nobody_who_let_it_go(tmp_path: Path) -> None:
+    """Whoever lets the lock go takes the name away, so that none of a former holder is told."""
+    with holder(tmp_path):
+        pass
+    with SubmissionLock(tmp_path, "key").held("run-2"):
+        pass
+    assert not (tmp_path / "key.holder.json").exists()
+
+
+@pytest.mark.parametrize("left", ["nothing", "a torn name", "the name of one that was killed"])
+def test_lock_waits_for_the_name_of_its_holder(left: str, tmp_path: Path) -> None:
+    """Where the holder has not signed yet, the second looks again until it has."""
+    sign = tmp_path / "key.holder.json"
+    with holder(tmp_path) as killed:
+        of_killed = sign.read_bytes()
+        killed.kill()
+        killed.wait(30)
+    with holder(tmp_path) as child:
+        signed = sign.read_bytes()
+        if left == "nothing":
+            sign.unlink()
+        else:
+            sign.write_bytes(signed[:20] if left == "a torn name" else of_killed)
+        later = Timer(0.1, sign.write_bytes, [signed])
+        later.start()
+        with (
+            pytest.raises(AlreadyRunning, match=rf"process {child.pid} "),
+            SubmissionLock(tmp_path, "key").held("run-2"),
+        ):
+            pass
+        later.join()
 
 
 def test_lock_files_are_private_under_any_umask(tmp_path: Path) -> None:
