@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping, Sequence
 from contextlib import ExitStack
-from dataclasses import asdict, replace
+from dataclasses import replace
 from datetime import timedelta
 from functools import partial
 from pathlib import Path
@@ -16,25 +16,23 @@ from importer.core.fixes import Fix, checked
 from importer.core.limits import Limits
 from importer.core.mapping import Mapping as ColumnMapping
 from importer.core.mapping import read_mapping
-from importer.core.memory import Memory, memory_of
+from importer.core.memory import Memory
 from importer.core.names import nearest
 from importer.core.report import Cause
-from importer.core.rows import Row
+from importer.core.rows import Row, column_letter
 from importer.desk import choosing, table
 from importer.desk.draftroom import (
-    PREVIEW_FIRST,
     aside,
     choices_of,
     headings_of,
     last_change,
     mapping_of,
-    memory_kept,
     row_at,
 )
 from importer.desk.fixing import Fixing
 from importer.desk.mappings import toml_of
 from importer.drafts import shown
-from importer.drafts.book import FACTS_AT_ONCE, Book, KnownFacts, text_of
+from importer.drafts.book import FACTS_AT_ONCE, Book, Entry, KnownFacts, text_of
 from importer.drafts.draft import (
     KNOWN_MOST,
     Columns,
@@ -118,10 +116,12 @@ class Drafting(Fixing):
         top = table.read_top(incoming.path, None, self._settings.upload_limits)
         mapping = self._settings.mapping
 
+        header = None if top.sheet.others else top.header(mapping, limits, None)
+
         def settle(book: Book) -> None:
             book.set_note("top", top.record())
-            if len(top.sheet.others) == 0:
-                self._offer(book, top.header(mapping, limits, None))
+            if header is not None:
+                self._offer(book, header)
                 book.run("set_step", "columns")
 
         return incoming.kept(format_, person, self._at(), text_of(mapping.record()), settle)
@@ -136,34 +136,36 @@ class Drafting(Fixing):
 
     async def drafts(self) -> list[DraftHead]:
         """All drafts, newest first."""
-        return [self._living(each, holder) for each, holder in await aside(self._entries)]
-
-    def _entries(self) -> list[tuple[DraftHead, str]]:
-        entries = []
-        for head in self._shelf.heads():
-            with self._shelf.book(head.id) as book:
-                entry = book.entry(head.id)
-                entries.append((entry.head, entry.holder))
-        return entries
+        return [self._living(entry) for entry in await aside(self._shelf.entries)]
 
     async def head(self, draft: str) -> DraftHead:
         """One draft."""
-        entry = await self._read(draft, lambda book: book.entry(draft))
-        return self._living(entry.head, entry.holder)
+        return self._living(await self._read(draft, lambda book: book.entry(draft)))
 
-    def _living(self, head: DraftHead, holder: str) -> DraftHead:
-        """The head with what is going on here; what a process that is gone was doing is told as a problem."""
+    def _living(self, entry: Entry) -> DraftHead:
+        """The head with what is going on here; what a process that is gone was doing is told as a problem.
+
+        A preview that was made against another target or organisation is none here.
+        """
+        head = entry.head
+        if entry.environment != self._environment:
+            head = replace(head, previewed_at="")
         if head.id in self._doing:
             return replace(head, rows_done=self._doing[head.id])
-        if not head.busy or not self._is_gone(holder):
+        if not head.busy or not self._is_gone(entry.holder):
             return head
         problem = f"The importer stopped while this was {head.busy}; nothing of it is lost but the time."
         return replace(head, busy="", problem=problem)
 
-    async def discard(self, draft: str) -> None:
-        """Throws a draft away. A plan made of it stays. Raises DraftBusy."""
+    async def discard(self, draft: str, revision: int | None = None) -> None:
+        """Throws a draft away; None: as it came, which nobody saw. A plan made of it stays. Raises Stale, DraftBusy."""
         async with self._lock(draft):
-            self._refuse_busy(await self.head(draft))
+            head = await self.head(draft)
+            self._refuse_busy(head)
+            if revision not in (None, head.revision):
+                raise Stale(
+                    what="the upload", sent="thrown away", now="changed", who=head.changed_by, revision=head.revision
+                )
             await aside(partial(self._shelf.discard, draft))
         self._locks.pop(draft, None)
 
@@ -190,7 +192,7 @@ class Drafting(Fixing):
         return [SheetChoice(name, rows, hidden, name == chosen) for name, rows, hidden in record]
 
     async def first_rows(self, draft: str, sheet: str | None = None) -> list[FirstRow]:
-        """The first 8 rows of the chosen sheet, or of another, and its header row. Raises FileRefused."""
+        """The first 8 rows of the chosen sheet, or of another, and its header row; none of a blank sheet. Raises FileRefused."""
         limits = await self._vocabulary()
         return await self._read(draft, partial(self._first_rows, draft, sheet, limits))
 
@@ -200,6 +202,8 @@ class Drafting(Fixing):
         header_row = head.header_row
         if sheet is not None and sheet != (top.sheet.name or ""):
             top, header_row = table.read_top(self._shelf.upload(draft), sheet, self._settings.upload_limits), None
+        if not top.rows:
+            return []
         header = top.header(mapping_of(head), limits, header_row)
         rows = [
             *top.rows[: table.FIRST_ROWS],
@@ -231,21 +235,30 @@ class Drafting(Fixing):
     ) -> None:
         head = self._unbusy(book, draft)
         first = self._sheets(draft, book)[0].name
+        sent, now = (
+            f"sheet {name or first or 'of the file'}, line {line or 'as found'}"
+            for name, line in ((sheet, header_row), (head.sheet, head.header_row))
+        )
+        book.current(revision, "the sheet", sent, now)
         wanted = None if not sheet or sheet == first else sheet
         top = table.read_top(self._shelf.upload(draft), wanted, self._settings.upload_limits)
         header = top.header(self._settings.mapping, limits, header_row)
         if header_row == top.header(self._settings.mapping, limits, None).line:
             header_row = None  # what would be found is not chosen: the same plan comes of both
-        words = f"sheet {sheet or first}, line {header.line}"
-        now = f"sheet {head.sheet or first}, line {head.header_row or 'as found'}"
-        with book.changing(revision, person.name, "the sheet", words, now):
+        with book.changing(revision, person.name, "the sheet", sent, now):
             if (wanted, header_row) != (head.sheet, head.header_row):
-                for name in ("drop_fixes", "drop_skips", "drop_batches", "drop_changes"):
-                    book.run(name)
-                book.run("forget_note", "chosen")
+                self._begin_anew(book, head)
             book.set_note("top", top.record())
             self._offer(book, header)
             book.run("set_sheet", wanted, header_row)
+
+    def _begin_anew(self, book: Book, head: DraftHead) -> None:
+        """Forgets what belongs to the rows and headings of another sheet; what values mean stays."""
+        for name in ("drop_fixes", "drop_skips", "drop_batches", "drop_changes"):
+            book.run(name)
+        book.run("forget_note", "chosen")
+        mapping = replace(self._settings.mapping, values=mapping_of(head).values)
+        book.run("set_mapping", text_of(mapping.record()))
 
     async def columns(self, draft: str) -> Columns:
         """The columns and what they feed: as chosen, else as remembered for files like this, else as headings tell."""
@@ -275,19 +288,23 @@ class Drafting(Fixing):
     async def choose_columns(
         self, draft: str, revision: int, chosen: Mapping[int, str], person: Person, *, remember: bool = False
     ) -> DraftHead:
-        """What each column feeds: a field, "attribute:NAME", or "" for nothing. Raises UsageError, naming what is missing or twice."""
+        """What each column feeds: a field, "attribute:NAME", or "" for nothing. Raises UsageError, naming what is missing or twice.
+
+        NoPlace says that it cannot be remembered; then nothing is changed.
+        """
         limits = await self._vocabulary()
 
         def choose(book: Book) -> None:
-            self._unbusy(book, draft)
+            head = self._unbusy(book, draft)
             _, header, base, _ = self._offered(draft, book, limits)
+            sent, now = _chosen_in_words(chosen, header), _columns_in_words(mapping_of(head), header, limits)
+            book.current(revision, "the choice of columns", sent, now)
             mapping = choosing.chosen_mapping(header, base, limits, chosen)
-            sent, now = (_columns_in_words(each, header, limits) for each in (mapping, mapping_of(book.entry("").head)))
+            if remember:
+                self._remembered.keep(header.cells, mapping, person.name, self._at())
             with book.changing(revision, person.name, "the choice of columns", sent, now):
                 book.run("set_mapping", text_of(mapping.record()))
                 book.set_note("chosen", True)
-            if remember:
-                self._remembered.keep(header.cells, mapping, person.name, self._at())
 
         async with self._lock(draft):
             await self._read(draft, choose)
@@ -295,8 +312,8 @@ class Drafting(Fixing):
 
     # Preview
 
-    async def preview(self, draft: str) -> DraftHead:
-        """Judges all rows; returns when it is done (have it run as a task; `head` shows how far it is).
+    async def preview(self, draft: str, person: Person | None = None) -> DraftHead:
+        """Judges all rows; returns when it is done (have it run as a task; `head` shows how far it is). `person` asked for it.
 
         Raises FileRefused, NotAuthorised, TargetDown, FixRefused; the head then has the problem.
         """
@@ -325,13 +342,16 @@ class Drafting(Fixing):
                 sheet=reading.sheet.name,
                 header_line=found.header.line,
                 headings=found.header.headings,
-                environment=asdict(self._connection.environment),
+                environment=self._environment,
                 findings=(*reading.findings, *found.header.findings),
             )
-            await aside(partial(self._settle, book, stage, known, memory, judged))
+            who = person.name if person else head.changed_by
+            await aside(partial(self._settle, book, stage, known, memory, judged, who))
         return await self.head(draft)
 
-    def _settle(self, book: Book, stage: Stage, known: KnownFacts, memory: Memory, judged: table.Judged) -> None:
+    def _settle(
+        self, book: Book, stage: Stage, known: KnownFacts, memory: Memory, judged: table.Judged, who: str
+    ) -> None:
         stage.flush()
         known.flush()
         with book.writing():
@@ -339,28 +359,29 @@ class Drafting(Fixing):
             book.set_note("judged", judged.record())
             book.set_note("memory", memory.record())
             step = "values" if book.one("is_unknown") else "rows"
-            book.run("set_previewed", self._at(), step)
+            book.run("set_previewed", self._at(), step, who)
 
     def _fresh(self, book: Book, known: KnownFacts) -> Memory:
-        """What was looked up lately in this environment, or nothing."""
-        record, judged = book.note("memory"), book.note("judged")
-        if record and judged and judged["environment"] == asdict(self._connection.environment):
-            memory = memory_kept(record, known)
-            if memory is not None and memory.now is not None and self._clock.now() - memory.now <= FACTS_LAST:
-                return memory
+        """What was looked up lately in this environment, or nothing. What was not found then is looked for again.
+
+        Where facts are forgotten, the rows that rest on them are no preview any more, however this one ends.
+        """
+        memory = self._memory(book, known)
+        if memory is not None and memory.now is not None and self._clock.now() - memory.now <= FACTS_LAST:
+            return memory.without_unknown()
         with book.writing():
             book.run("forget_facts")
             book.run("forget_note", "memory")
+            book.run("forget_preview")
         return Memory(known)
 
     async def unknown_values(self, draft: str) -> list[UnknownValue]:
         """What cells name and the target does not know, the most frequent first; at most 200."""
 
         def read(book: Book) -> list[UnknownValue]:
-            record = book.note("memory")
-            if record is None:
+            memory = self._memory(book, KnownFacts(book))
+            if memory is None:
                 return []
-            memory = memory_of(record, KnownFacts(book))
             return [_unknown(memory, *each) for each in book.run("unknown", UNKNOWN_MOST).fetchall()]
 
         return await self._read(draft, read)
@@ -368,14 +389,19 @@ class Drafting(Fixing):
     async def choose_values(
         self, draft: str, revision: int, meanings: Mapping[tuple[str, str], str], person: Person
     ) -> DraftHead:
-        """What values of a field mean, for all rows: {(field, value): meaning}. Preview again afterwards."""
+        """What values of a field mean, for all rows: {(field, value): meaning}. Preview again where that is something new."""
 
         def choose(book: Book) -> None:
             head = self._unbusy(book, draft)
-            mapping = _with_meanings(mapping_of(head), meanings, self._connection.target.limits)
+            before = mapping_of(head)
+            mapping = _with_meanings(before, meanings, self._connection.target.limits)
             sent = ", ".join(f"{value} → {meaning}" for (_, value), meaning in meanings.items())
-            now = ", ".join(f"{k} → {v}" for values in mapping_of(head).values.values() for k, v in values.items())
-            with book.changing(revision, person.name, "the choice of values", shorten(sent, 200), shorten(now, 200)):
+            now = ", ".join(f"{k} → {v}" for values in before.values.values() for k, v in values.items())
+            words = "the choice of values", shorten(sent, 200), shorten(now, 200)
+            if mapping == before:  # the preview is still that of these choices
+                book.current(revision, *words)
+                return
+            with book.changing(revision, person.name, *words):
                 book.run("set_mapping", text_of(mapping.record()))
 
         async with self._lock(draft):
@@ -403,8 +429,8 @@ class Drafting(Fixing):
         from importer.flow.preview import queue_table
 
         def read(book: Book) -> list[dict[str, Any]]:
-            record = book.note("memory")
-            queues = memory_of(record, KnownFacts(book)).queues if record else {}
+            memory = self._memory(book, KnownFacts(book))
+            queues = memory.queues if memory else {}
             rows = shown.by_queue(book)
             named = {name for name, verdicts in rows.items() if verdicts.keys() - {"duplicate", "skipped"}}
             return queue_table(rows, {name: found for name, found in queues.items() if name in named})
@@ -439,8 +465,7 @@ class Drafting(Fixing):
                 raise Stale(
                     what="the upload", sent="a plan", now=last_change(book), who=head.changed_by, revision=head.revision
                 )
-            if not head.previewed_at:
-                raise UsageError("The preview is not that of the present choices.", PREVIEW_FIRST)
+            self._in_force(book, head, KnownFacts(book))
 
         await self._read(draft, ready)
         async with self._busy(draft, "planning") as book:
@@ -469,7 +494,17 @@ class Drafting(Fixing):
 
     def _planned(self, draft: str, book: Book) -> tuple[DraftHead, Any, "Choices", Memory]:
         head = book.entry(draft).head
-        return head, book.fixed(), choices_of(book, head), memory_of(book.note("memory"), KnownFacts(book))
+        return head, book.fixed(), choices_of(book, head), self._in_force(book, head, KnownFacts(book))
+
+
+def _chosen_in_words(chosen: Mapping[int, str], header: Row) -> str:
+    headings = dict(enumerate(header.cells))
+    parts = [
+        f"{choosing.name_of(field)} ← {headings.get(index) or column_letter(index)}"
+        for index, field in sorted(chosen.items())
+        if field
+    ]
+    return shorten(", ".join(parts), 200)
 
 
 def _columns_in_words(mapping: ColumnMapping, header: Row, limits: Limits) -> str:

@@ -3,7 +3,8 @@ INSERT INTO head (only, file_name, sha256, size, format, by_name, by_how, at, ma
 VALUES (1, ?, ?, ?, ?, ?, ?, ?, ?, ?);
 -- name: head
 SELECT file_name, sha256, size, format, by_name, by_how, at, revision, step, sheet, header_row, mapping, plan, problem,
-    busy, holder, previewed_at, changed_by, (SELECT count(*) FROM fixes) FROM head;
+    busy, holder, previewed_at, changed_by, (SELECT count(*) FROM fixes),
+    (SELECT json_extract(value, '$.environment') FROM notes WHERE name = 'judged') FROM head;
 -- name: revise
 UPDATE head SET revision = revision + 1, changed_by = ?, plan = NULL;
 -- name: set_sheet
@@ -17,7 +18,10 @@ UPDATE head SET busy = ?, holder = ?, problem = '';
 -- name: set_idle
 UPDATE head SET busy = '', holder = '', problem = ?;
 -- name: set_previewed
-UPDATE head SET revision = revision + 1, plan = NULL, previewed_at = ?, step = ?, busy = '', holder = '', problem = '';
+UPDATE head SET revision = revision + 1, plan = NULL, previewed_at = ?, step = ?, changed_by = ?,
+    busy = '', holder = '', problem = '';
+-- name: forget_preview
+UPDATE head SET previewed_at = '';
 -- name: set_planned
 UPDATE head SET plan = ?, step = 'planned', busy = '', holder = '', problem = '';
 -- name: note
