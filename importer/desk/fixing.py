@@ -138,7 +138,7 @@ class Fixing(DraftRoom):
             found = book.run("batch", batch).fetchone()
             if found is None or found[0] == "undo" or found[5]:
                 raise UsageError("This change cannot be undone, or was already.", "Look at the list of changes again.")
-            if book.one("overlapped", batch) is not None:
+            if shown.overlapped(book, batch, found[4]):
                 raise UsageError("A later change concerns the same cells.", "Undo the later one first.")
             changes = book.run("changes_of", batch).fetchall()
             return (
@@ -155,6 +155,10 @@ class Fixing(DraftRoom):
     async def fixes(self, draft: str) -> list[Batch]:
         """The changes so far, newest first."""
         return await self._read(draft, shown.batches)
+
+    async def last_change(self, draft: str) -> Batch | None:
+        """The newest change."""
+        return await self._read(draft, lambda book: next(iter(shown.batches(book, 1)), None))
 
     async def fixes_file(self, draft: str) -> bytes:
         """The fixes and left out lines as `importer preview --fixes` takes them (JSON, importer.fixes/1)."""

@@ -4,7 +4,7 @@ import json
 import re
 import sqlite3
 from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass
 from functools import cache
 from importlib import resources
@@ -100,10 +100,17 @@ class Book:
         row = self.run(name, *values).fetchone()
         return row[0] if row else None
 
-    @contextmanager
-    def writing(self) -> Iterator[None]:
+    def writing(self) -> AbstractContextManager[None]:
         """One transaction: durable when it ends, as if it had not been when it raises."""
-        self.ask("BEGIN IMMEDIATE")
+        return self._transaction("BEGIN IMMEDIATE")
+
+    def staging(self) -> AbstractContextManager[None]:
+        """One transaction of temporary tables alone: nobody who writes is held up."""
+        return self._transaction("BEGIN")
+
+    @contextmanager
+    def _transaction(self, begin: str) -> Iterator[None]:
+        self.ask(begin)
         try:
             yield
             self.ask("COMMIT")
