@@ -10,13 +10,14 @@ from typing import TYPE_CHECKING, Any
 
 from importer.core.approval import Person
 from importer.core.columns import COLUMN_OF, match_headings
-from importer.core.errors import Stale, UsageError
+from importer.core.errors import LedgerError, Stale, UsageError
 from importer.core.findings import Finding, shorten
 from importer.core.fixes import Fix, checked
 from importer.core.limits import Limits
 from importer.core.mapping import Mapping as ColumnMapping
 from importer.core.mapping import read_mapping
 from importer.core.memory import Memory
+from importer.core.moments import written
 from importer.core.names import nearest
 from importer.core.report import Cause
 from importer.core.rows import Row, column_letter
@@ -55,6 +56,8 @@ if TYPE_CHECKING:
 
 FACTS_LAST = timedelta(minutes=15)
 """A preview made again within this time asks the target only for what is new."""
+PREVIEW_LASTS = timedelta(days=1)
+"""An older preview is made again before a plan is made of it: a plan says when it was made, and not of when its facts are."""
 UNKNOWN_MOST = 200
 
 
@@ -454,6 +457,8 @@ class Drafting(Fixing):
     async def plan(self, draft: str, revision: int, person: Person) -> "Preview":
         """Freezes the draft into a plan, by the flow of the command line and with the facts that the preview rests on.
 
+        Raises UsageError where these are older than PREVIEW_LASTS, and LedgerError where the bytes are not those of the upload.
+
         The digest is that of `importer preview` with the same file, sheet, mapping and fixes.
         """
         from importer.flow.preview import Origin
@@ -465,7 +470,7 @@ class Drafting(Fixing):
                 raise Stale(
                     what="the upload", sent="a plan", now=last_change(book), who=head.changed_by, revision=head.revision
                 )
-            self._in_force(book, head, KnownFacts(book))
+            self._young(self._in_force(book, head, KnownFacts(book)))
 
         await self._read(draft, ready)
         async with self._busy(draft, "planning") as book:
@@ -493,8 +498,19 @@ class Drafting(Fixing):
         return made
 
     def _planned(self, draft: str, book: Book) -> tuple[DraftHead, Any, "Choices", Memory]:
+        from importer.sources.reader import fingerprint
+
         head = book.entry(draft).head
+        if fingerprint(self._shelf.upload(draft))[0] != head.sha256:
+            raise LedgerError("The file that is kept of this upload was altered.", "Upload the file again.")
         return head, book.fixed(), choices_of(book, head), self._in_force(book, head, KnownFacts(book))
+
+    def _young(self, memory: Memory) -> None:
+        if memory.now is not None and self._clock.now() - memory.now > PREVIEW_LASTS:
+            raise UsageError(
+                f"The preview rests on what was looked up at {written(memory.now)}: queues and tasks may be others by now.",
+                "Have the preview made again.",
+            )
 
 
 def _chosen_in_words(chosen: Mapping[int, str], header: Row) -> str:

@@ -7,11 +7,19 @@ from pathlib import Path
 
 import pytest
 
-from importer.core.errors import DraftBusy, FileRefused, ImporterError, NoSuchDraft, Stale, UsageError
+from importer.core.errors import (
+    DraftBusy,
+    FileRefused,
+    ImporterError,
+    LedgerError,
+    NoSuchDraft,
+    Stale,
+    UsageError,
+)
 from importer.core.fixes import Fix, FixMany
 from importer.core.plan import PlanRow
 from importer.core.report import Causes
-from importer.desk.drafting import FACTS_LAST
+from importer.desk.drafting import FACTS_LAST, PREVIEW_LASTS
 from importer.drafts.draft import DraftRow, Filter
 from importer.sandbox.scenario import Fault
 from tests.clocks import HandClock
@@ -98,6 +106,26 @@ async def test_plan_asks_the_target_nothing(room: Room) -> None:
     before = len(room.sandbox.service.visits)
     await room.drafting.plan(head.id, head.revision, ANNA)
     assert len(room.sandbox.service.visits) == before
+
+
+async def test_plan_of_an_old_preview_asks_for_a_new_one(room: Room) -> None:
+    """A plan does not rest on facts of days ago as if they were of now; a preview made again mends it."""
+    clock = HandClock()
+    drafting = room.drafting = room.another(clock)
+    head = await room.previewed(SMALL)
+    clock.turn(PREVIEW_LASTS.total_seconds() + 1)
+    with pytest.raises(UsageError, match="looked up at 2026-11-23T21:00:00Z"):
+        await drafting.plan(head.id, head.revision, ANNA)
+    head = await drafting.preview(head.id)
+    await drafting.plan(head.id, head.revision, ANNA)
+
+
+async def test_plan_of_an_upload_that_was_altered_is_refused(room: Room) -> None:
+    """The bytes that a plan is made of are those that were uploaded, whatever happened to the folder meanwhile."""
+    head = await room.previewed(SMALL)
+    room.drafting.upload(head.id).write_text(SMALL.replace("three", "threw"), "utf-8")
+    with pytest.raises(LedgerError, match="was altered"):
+        await room.drafting.plan(head.id, head.revision, ANNA)
 
 
 async def test_left_out_row_says_why(room: Room) -> None:
