@@ -343,6 +343,10 @@ class RunKeeper:
         """The first rows of a run that did not become tasks, in file order."""
         return await self._sight.problems(run)
 
+    def carries(self, run: str) -> bool:
+        """Whether a run goes on here."""
+        return run in self._carried
+
     def _course(self, run: str) -> Course | None:
         each = self._carried.get(run)
         return Course(each.live, each.stopped is not None) if each is not None else None

@@ -12,7 +12,7 @@ from importer.core.stages import Stage
 from importer.core.states import in_words
 from importer.desk.desk import Desk
 from importer.desk.picture import PROBLEMS_KEPT, REASON_MOST, Brief, Live, Picture, Problem, Standing
-from importer.desk.results import as_before, exit_code_of, results_folder
+from importer.desk.results import as_before, exit_code_of, newest, results_folder
 from importer.desk.wishes import Wish, Wishes
 
 if TYPE_CHECKING:
@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from importer.wiring import Connection
 
 SENT = ("created", "existing", "failed", "unknown", "not_sent")
-REPORTS = {"results_xlsx": "results*.xlsx", "results_json": "results*.json", "manifest": "manifest.json"}
+REPORTS = {"results_xlsx": "results.xlsx", "results_json": "results.json", "manifest": "manifest.json"}
 STATES_S = 3.0
 """So long the count of tasks by state is good: of 100,000 rows it takes a tenth of a second."""
 
@@ -98,12 +98,8 @@ class Sight:
         """The reports of a run that are there, by name: `results_xlsx`, `results_json`, `manifest`. Raises UsageError."""
         record = self.record(run)
         folder = results_folder(as_before(self.desk.settings, record), record)
-        found: dict[str, Path] = {}
-        for name, pattern in REPORTS.items():
-            newest = max(folder.glob(pattern), key=lambda path: path.stat().st_mtime, default=None)
-            if newest is not None:
-                found[name] = newest
-        return found
+        found = {name: newest(folder, file) for name, file in REPORTS.items()}
+        return {name: path for name, path in found.items() if path is not None}
 
     async def problems(self, run: str) -> tuple[Problem, ...]:
         """The first rows of a run that did not become tasks, in file order."""
