@@ -75,3 +75,15 @@ async def test_run_goes_on_being_shown_where_a_report_is_a_dead_link(tmp_path: P
         assert it.keeper.picture(run).reports == ()
         it.door.open()
         assert (await it.ended(run)).standing is Standing.COMPLETED
+
+
+async def test_folder_that_was_sealed_without_results_says_so(tmp_path: Path) -> None:
+    """Where somebody took results.json away before the folder was sealed again, verifying tells that, and how to have it back."""
+    async with house(tmp_path) as it:
+        run = await it.started(3)
+        await it.ended(run)
+        it.keeper.reports_of(run)["results_json"].unlink()
+        run_paper(it.settings, run, "results.csv")
+        problems = {line.check: line.found for line in checks(tmp_path / "out" / f"run-{run}") if line.exit_code}
+        assert list(problems) == ["results"]
+        assert "importer report" in problems["results"]
