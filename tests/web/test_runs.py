@@ -74,6 +74,21 @@ async def test_run_is_shown_to_its_end(tmp_path: Path) -> None:
         assert (await page.ask("HEAD", f"/downloads/results.xlsx/{run}", cookie)).status == 200
 
 
+async def test_rows_on_their_way_are_no_failures(tmp_path: Path) -> None:
+    """Rows in calls of a run that is at work are being sent, on its page and in the history: neither unknown nor failed."""
+    async with served(tmp_path, first=0) as (it, page):
+        it.door.after_claim = True
+        run = await it.started(3)
+        await it.until(run, lambda picture: picture.being_sent == 3)
+        cookie = await page.comes(Role.PREPARER)
+        shown = (await page.ask("GET", f"/runs/{run}", cookie)).text
+        assert "3 rows read = 3 being sent." in shown
+        listed = (await page.ask("GET", "/", cookie)).text
+        assert '<td class="count">3</td><td class="count">0</td><td class="count">0</td>' in listed
+        it.door.open()
+        await it.ended(run)
+
+
 async def test_operator_pauses_resumes_and_stops(tmp_path: Path) -> None:
     """The operator's buttons are forms that lead back to the run; nobody else is offered or allowed them."""
     async with served(tmp_path, first=5) as (it, page):
