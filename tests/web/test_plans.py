@@ -99,6 +99,8 @@ async def test_approval_needs_a_comment_and_a_look_at_warnings(page: Page) -> No
     assert refused.status == 422
     for text in ("needs a comment", "seen the warnings", "is not a duration", "needs a reason", 'value="3 weeks"'):
         assert text in refused.text, text
+    refused = await decides(page, plan, ben, **APPROVE, lines=" ", reason="the rows of May")
+    assert (refused.status, "Say which lines to leave out" in refused.text) == (422, True)
     assert (await page.room.reviewing.standing(plan, page.room.desk)).decisions == []
 
 
