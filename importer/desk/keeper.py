@@ -2,7 +2,6 @@
 
 import asyncio
 import logging
-import secrets
 from collections.abc import AsyncGenerator, Coroutine
 from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import dataclass, field, replace
@@ -18,6 +17,7 @@ from importer.desk.results import as_before, may_report, results_folder, results
 from importer.desk.sight import Course, Sight
 from importer.desk.watching import Channel, Event
 from importer.desk.wishes import Kind, Wish, Wishes
+from importer.logs import places
 from importer.settings import Settings, Value
 from importer.wiring import clock as machine_clock
 from importer.wiring import ledger, plans
@@ -82,7 +82,6 @@ class RunKeeper:
         self._shown: dict[str, tuple[dict[str, Any], Standing]] = {}  # what watchers were told last
         self._writing: dict[str, asyncio.Lock] = {}
         self._others: set[asyncio.Task[None]] = set()
-        self._epoch = secrets.token_hex(4)
         self._ticking: asyncio.Task[None] | None = None
         self._closing = False
 
@@ -150,7 +149,10 @@ class RunKeeper:
         return run
 
     async def pause(self, run: str, who: Person) -> None:
-        """Lets calls in flight land, and sends nothing more until somebody resumes. Raises UsageError."""
+        """Lets calls in flight land, and sends nothing more until somebody resumes. Raises UsageError.
+
+        Whoever comes second, also after a stop, has what they want already: nothing changes.
+        """
         self._rest(run, who, "paused", f"Paused by {who}.")
 
     async def stop(self, run: str, who: Person) -> None:
@@ -175,11 +177,15 @@ class RunKeeper:
 
     def _rest(self, run: str, who: Person, kind: Kind, reason: str) -> None:
         self._sight.record(run)
-        wish = self._wishes.of(run)
-        each = self._carried.get(run)
-        if each is None and not (wish is not None and wish.kind in ("paused", "halted") and kind == "stopped"):
+        wish, each = self._wishes.of(run), self._carried.get(run)
+        was = wish.kind if wish is not None else ""
+        if was == kind or (was, kind) == ("stopped", "paused"):
+            return
+        # What is to go on and does not, because nothing may be sent from here, is held back all the same.
+        if each is None and was not in (("running", "paused", "halted") if kind == "stopped" else ("running",)):
             raise UsageError(
-                f"The run {run} is not going on here.", "What the command line carries on is stopped there, by Ctrl-C."
+                f"The run {run} is not going on here.",
+                "It may have ended meanwhile. What the command line carries on is stopped there, by Ctrl-C.",
             )
         self._wishes.put(run, Wish(kind, who, self._sight.stamp()), kind)
         if each is not None:
@@ -200,9 +206,9 @@ class RunKeeper:
         live.standing, live.doing, live.wait, live.settled = Standing.WAITING, "", "", 0
         gauge = self._connection.gauge
         each = _Carried(run, live, gauge.throttles if gauge is not None else 0)
-        self._carried[run] = each
-        if self._desk.book.unsettled(run):
+        if self._desk.book.unsettled(run):  # before it counts as carried: the ledger may not be readable just now
             self._order.append(run)
+        self._carried[run] = each
         each.task = asyncio.create_task(self._carried_on(each))  # awaited by `close`
 
     async def _carried_on(self, each: _Carried) -> None:
@@ -214,20 +220,29 @@ class RunKeeper:
             await self._report(each.run, each.live)
         except ImporterError as reason:
             problem = reason
-        except Exception as reason:
-            log.exception("run given up", extra={"run": each.run})
-            problem = ImporterError(f"Unexpected failure: {type(reason).__name__}: {reason}", "Resume tries again.")
+        except Exception as reason:  # noqa: BLE001 - the door of the task: nobody waits for it
+            log.error("run given up", extra={"run": each.run, "trace": places(reason)})
+            fix = "Resume tries again. Whoever runs this server finds more in its log."
+            problem = ImporterError(f"Something went wrong here: {type(reason).__name__}.", fix)
         finally:
             self._leave_order(each.run)
-        self._noted(each.run, problem)
-        del self._carried[each.run]
-        self._sight.forget(each.run)
-        self._past[each.run] = each.live
+        self._rested(each, problem)
+
+    def _rested(self, each: _Carried, problem: ImporterError | None) -> None:
+        """It goes on here no more, unless somebody resumed it while it came to rest; that is told, also where it cannot be noted."""
+        run = each.run
+        del self._carried[run]
+        self._sight.forget(run)
+        self._past[run] = each.live
         while len(self._past) > PAST_MOST:
             del self._past[next(iter(self._past))]
-        if isinstance(problem, Interrupted) and not self._closing and each.run in self._wishes.wanted():
-            self._carry(each.run)  # somebody resumed it while it came to rest
-        self._show(each.run)
+        try:
+            self._noted(run, problem)
+            if isinstance(problem, Interrupted) and not self._closing and run in self._wishes.wanted():
+                self._carry(run)
+            self._show(run)
+        except ImporterError as reason:  # what is not noted is carried on by the next server, as after a kill
+            each.live.tell(f"{reason} {reason.fix}")
 
     async def _to_its_end(self, each: _Carried) -> ImporterError | None:
         """What stopped it, if anything did."""
@@ -259,7 +274,10 @@ class RunKeeper:
         else:
             each.live.standing = Standing.IMPORTING if each.run in self._order else Standing.TRACKING
             each.live.doing, each.live.wait = "logging in", ""
-        return await carrier.carry_on(each.run)
+        try:
+            return await carrier.carry_on(each.run)
+        finally:
+            each.live.is_sending = False
 
     async def _in_turn(self, each: _Carried) -> bool:
         """Waits until the runs before it are sent. False where it was stopped meanwhile."""
@@ -315,6 +333,9 @@ class RunKeeper:
                 unwritten = await asyncio.to_thread(self._write_reports, run)
             except ImporterError as problem:
                 unwritten = f"The reports are not written: {problem} {problem.fix}"
+            except Exception as problem:  # noqa: BLE001 - the door of the thread: what was sent is sent, reports or not
+                log.error("reports given up", extra={"run": run, "trace": places(problem)})
+                unwritten = f"The reports are not written: something went wrong. Try importer report {run}"
         if unwritten:
             live.tell(unwritten)
 
@@ -343,6 +364,10 @@ class RunKeeper:
         """The first rows of a run that did not become tasks, in file order."""
         return await self._sight.problems(run)
 
+    def carries(self, run: str) -> bool:
+        """Whether a run goes on here."""
+        return run in self._carried
+
     def _course(self, run: str) -> Course | None:
         each = self._carried.get(run)
         return Course(each.live, each.stopped is not None) if each is not None else None
@@ -355,7 +380,7 @@ class RunKeeper:
         `tick` comes once a second at most, when something changed. Raises UsageError for an unknown run.
         """
         self._sight.record(run)
-        channel = self._channels.setdefault(run, Channel(self._epoch))
+        channel = self._channels.setdefault(run, Channel())
 
         def whole() -> dict[str, Any]:
             picture = self.picture(run)
@@ -376,6 +401,8 @@ class RunKeeper:
                 self.tick()
             except ImporterError as problem:  # the ledger cannot be read at the moment
                 log.warning("not shown", extra={"problem": str(problem)})
+            except Exception as problem:  # noqa: BLE001 - the door of the task: those who watch would wait for ever
+                log.error("not shown", extra={"trace": places(problem)})
 
     def tick(self) -> None:
         """A second has passed."""

@@ -289,6 +289,10 @@ class SqliteLedger:
         number, _ = self._number(run)
         return tally((OUTCOMES[_stage(stage)].value, count) for stage, count in self._read("counts", number))
 
+    def being_sent(self, run: str) -> int:
+        number, _ = self._number(run)
+        return sum(count for stage, count in self._read("counts", number) if _stage(stage) is Stage.SENDING)
+
     def counts_by_state(self, run: str) -> dict[str, int]:
         number, _ = self._number(run)
         return {state or "": count for state, count in self._read("counts_by_state", number)}

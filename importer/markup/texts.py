@@ -13,7 +13,7 @@ from importer.core.report import ICONS
 from importer.core.unseen import BROKEN, UNSEEN
 
 NOTHING = "–"
-SIGNS = {"error": "✖", "warning": "▲", "note": "·"}
+SIGNS = {"error": "✖", "warning": "▲", "note": "·", "being_sent": "▶"}
 TONES = {
     "ready": "good", "created": "good", "existing": "calm", "failed": "bad", "unknown": "look", "not_sent": "look",
     "invalid": "bad", "duplicate": "calm", "skipped": "calm", "warning": "look", "error": "bad", "note": "calm",
