@@ -53,9 +53,9 @@ async def choose(request: web.Request) -> web.StreamResponse:
         meanings = _meanings(form, unknown)
     except UsageError as problem:
         return await _page(request, unknown, f"{problem} {problem.fix}")
-    head = await desk.choose_values(draft, form.revision, meanings, who(request).person)
-    if not meanings:
-        return replies.see_other(path_of(head, "rows"))
+    if not meanings:  # nothing is changed, and the preview stays
+        return replies.see_other(path_of(await desk.head(draft), "rows"))
+    await desk.choose_values(draft, form.revision, meanings, who(request).person)
     return await begin_preview(request, draft, onward="rows")
 
 
