@@ -57,6 +57,16 @@ async def test_whole_walk_leads_from_upload_to_plan(page: Page) -> None:
     assert made.about.preparer == "Bea"
 
 
+async def test_values_that_are_left_as_they_are_leave_the_preview(page: Page) -> None:
+    """Where nothing is chosen, nothing has to be previewed again: the rows follow."""
+    bea = await preparer(page)
+    seen = await bea.previews(sheet("V-1,Biling,,,one"))
+    values = await bea.opens(f"/imports/{draft_of(seen)}/values")
+    seen = await bea.sends(values, "/values")
+    assert seen.path == f"/imports/{draft_of(values)}/rows"
+    assert "1 invalid" in seen.text
+
+
 async def test_one_sheet_leads_straight_to_the_columns(page: Page) -> None:
     """A file with one sheet skips the choice of a sheet; its German headings are matched and shown with samples."""
     bea = await preparer(page)
