@@ -11,7 +11,9 @@ from importer.core.columns import COLUMN_OF
 from importer.core.findings import Severity, listed, shorten
 from importer.core.plan import PlanRow, Preview, short
 from importer.core.report import Cause, Causes, forecast
+from importer.core.rows import cell_address
 from importer.core.verdicts import Verdict
+from importer.markup.plan_view import heading_of, priority_of, row_shown
 from importer.writers.book import ROWS_MOST, Bar, Book, Cell, Facts, Grid, Head, Page, Styled, book
 from importer.writers.words import STYLES, plan_word, problems, when, worded
 
@@ -38,6 +40,10 @@ QUEUES = (
     Head("Room", "count"), Head("Rows", "count"), Head("Ready", "count"), Head("Existing", "count"),
     Head("Invalid", "count"), Head("Duplicate", "count"),
 )  # fmt: skip
+FIXES = (
+    Head("Line", "number"), Head("Cell"), Head("Column"), Head("Was", "wrap", 40), Head("Is now", "wrap", 40), Head("By"),
+    Head("At (UTC)"),
+)  # fmt: skip
 MEANINGS = {
     Verdict.READY: "would be sent, a task each",
     Verdict.EXISTING: "such a task is there already; nothing is sent",
@@ -59,9 +65,10 @@ class _Survey:
         """One row."""
         if row.findings:
             self.causes.add(row.findings)
-        if row.payload is not None:
-            self.types[str(row.payload.get("type"))] += 1
-            self.priorities[str(row.payload.get("routingData", {}).get("priority"))] += 1
+        payload = row.payload or {}
+        for counted, value in ((self.types, payload.get("type")), (self.priorities, priority_of(payload))):
+            if value is not None:
+                counted[str(value)] += 1
 
 
 def write_preview(
@@ -77,6 +84,7 @@ def write_preview(
         _rows(made, preview, rows(), rows_most)
         _problems(made, ranked)
         _queues(made, preview.head.queues)
+        _fixes(made, preview)
     return made.path
 
 
@@ -112,6 +120,9 @@ def _facts(page: Page, preview: Preview) -> None:
     page.fact("Environment", str(head.environment))
     page.fact("Prepared by", str(Person(about.preparer, about.preparer_how)))
     page.fact("Made at (UTC)", when(about.made_at))
+    if head.fixes:
+        cells = "1 cell" if len(head.fixes) == 1 else f"{len(head.fixes):,} cells"
+        page.fact("Fixes made", f"in {cells}: see the sheet Fixes; the file itself is unchanged")
 
 
 def _verdicts(page: Page, preview: Preview) -> None:
@@ -135,7 +146,7 @@ def _verdicts(page: Page, preview: Preview) -> None:
 
 
 def _to_be_sent(page: Page, surveyed: _Survey) -> None:
-    if not surveyed.types:
+    if not surveyed.types and not surveyed.priorities:
         return
     page.heading("What would be sent")
     page.fact("Types", _counted(surveyed.types))
@@ -223,17 +234,15 @@ def _rows(made: Book, preview: Preview, rows: Iterable[PlanRow], rows_most: int)
 
 
 def _row(row: PlanRow) -> Iterator[Cell]:
-    payload = row.payload or {}
-    routing, attributes = payload.get("routingData", {}), payload.get("customAttributes", {})
-    problem = problems(row.findings, notes=True)
+    shown, problem = row_shown(row), problems(row.findings, notes=True)
     yield row.line
     yield Styled(*plan_word(row))
     yield row.external_id
     yield row.queue
-    yield routing.get("priority")
-    yield payload.get("type")
-    yield payload.get("description")
-    yield "; ".join(f"{name}: {value}" for name, value in attributes.items() if name not in ("externalId", "source"))
+    yield priority_of(row.payload or {})
+    yield shown.kind
+    yield shown.text
+    yield shown.rest
     yield problem.text
     yield problem.fix
     yield row.task_id
@@ -277,4 +286,19 @@ def _queues(made: Book, queues: Iterable[Mapping[str, Any]]) -> None:
             "duplicate",
         )
         grid.add(tuple(queue[name] for name in names))
+    grid.end()
+
+
+def _fixes(made: Book, preview: Preview) -> None:
+    """What people corrected beside the file; no such sheet where they did not."""
+    head = preview.head
+    if not head.fixes:
+        return
+    makers = {(each.line, each.column): each for each in preview.about.fixed}
+    grid = Grid(made, "Fixes", FIXES)
+    for fix in head.fixes:
+        maker = makers.get((fix.line, fix.column))
+        by, at = (maker.who, when(maker.at)) if maker else ("", "")
+        place = cell_address(head.sheet, fix.column, fix.line)
+        grid.add((fix.line, place, heading_of(head, fix.column), fix.old, fix.new, by, at))
     grid.end()

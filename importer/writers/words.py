@@ -109,9 +109,9 @@ def clock_time(at: str) -> tuple[str, str]:
         return at[:10], at[11:19]
     try:
         moment = datetime.fromisoformat(at)
-    except ValueError:
+        moment = moment.astimezone(UTC) if moment.tzinfo else moment
+    except (ValueError, OverflowError):
         return "", at
-    moment = moment.astimezone(UTC) if moment.tzinfo else moment
     return moment.strftime("%Y-%m-%d"), moment.strftime("%H:%M:%S")
 
 

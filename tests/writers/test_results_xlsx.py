@@ -94,6 +94,15 @@ def test_results_summary_tells_and_draws_tasks_over_time(tmp_path: Path) -> None
     assert "Created each minute: from 0 to 2, 23:56 to 23:59" in parts(path)["xl/drawings/drawing1.xml"]
 
 
+@pytest.mark.parametrize("at", ["2026-02-30T21:00:00Z", "0000-00-00T00:00:00Z", "2026-01-05T24:00:00Z", "0001-01-01T00:00:00+14:00", "9999-12-31T23:59:59-14:00"])  # fmt: skip
+def test_results_tell_times_that_are_none_as_they_are(tmp_path: Path, at: str) -> None:
+    """A time of the target's that no calendar has costs no report: its text is shown, and other tasks are counted over time."""
+    odd = result(2, states=(StateChange("new", at, "created"), *STATES[1:]))
+    path = write(tmp_path, [odd, result(3)])
+    assert at[:10] in str(sheet_rows(path, "States")[1][5])
+    assert ["In one minute at most", 1] in [line[:2] for line in sheet_rows(path, "Summary")]
+
+
 def test_survey_shows_long_runs_in_longer_spans() -> None:
     """A run of days is told in at most 60 spans of so many minutes; every task is counted once."""
     times = [f"2026-01-{5 + hour // 24:02}T{hour % 24:02}:30:00Z" for hour in range(100)]
