@@ -72,7 +72,7 @@ def preview_reports(settings: Settings, made: "Preview") -> dict[str, str]:
     plan = plans(settings).find(made.about.plan)
     folder = Path(settings.text("out")).absolute() / f"plan-{made.about.plan}"
     paths = {
-        "preview_xlsx": preview_xlsx.write_preview(folder, made, plan.rows, settings.rate),
+        "preview_xlsx": preview_xlsx.write_preview(folder, made, plan.rows, settings.rate, _link(settings, made)),
         "preview_html": preview_html.write_preview_html(
             folder, made, plan.rows, settings.rate, _link(settings, made), beside(plans(settings), made)
         ),

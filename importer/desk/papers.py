@@ -45,7 +45,7 @@ def _plan_writers(
 
     rate = settings.rate
     return {
-        "preview.xlsx": lambda folder: preview_xlsx.write_preview(folder, preview, file.rows, rate),
+        "preview.xlsx": lambda folder: preview_xlsx.write_preview(folder, preview, file.rows, rate, link),
         "preview.json": lambda folder: preview_json.write_preview_json(folder, preview, file.rows, rate),
         "preview.html": lambda folder: preview_html.write_preview_html(
             folder, preview, file.rows, rate, link, beside(plans(settings), preview)

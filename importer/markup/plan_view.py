@@ -241,7 +241,7 @@ def row_shown(row: PlanRow) -> RowShown:
     priority = priority_of(payload)
     attributes = {**payload.get("customAttributes", {}), **payload.get("customFields", {})}
     others = {name: value for name, value in payload.items() if name not in _PLACED}
-    told = [f"{name}: {value}" for name, value in (others | attributes).items() if name not in OWN]
+    told = [f"{name}: {_listed(value)}" for name, value in (others | attributes).items() if name not in OWN]
     texts = [str(payload[name]) for name in ("name", "description") if payload.get(name)]
     wanted = (each for each in row.findings if row.verdict is not Verdict.READY or each.severity is not Severity.NOTE)
     return RowShown(

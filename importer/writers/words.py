@@ -120,6 +120,17 @@ def when(at: str) -> str:
     return " ".join(clock_time(at)).strip()
 
 
+def duration(seconds: float) -> str:
+    """`under a second`, `1.5 s`, `12 s`, `3 min 20 s`, `2 h 5 min`."""
+    if seconds < 10:
+        return "under a second" if seconds < 1 else f"{seconds:.1f} s"
+    minutes, rest = divmod(round(seconds), 60)
+    hours, minutes = divmod(minutes, 60)
+    if hours:
+        return f"{hours:,} h {minutes} min"
+    return f"{minutes} min {rest} s" if minutes else f"{rest} s"
+
+
 def stayed(states: Sequence[StateChange]) -> list[tuple[str, float]]:
     """Seconds in each state that the task left; nothing where a time cannot be read."""
     try:

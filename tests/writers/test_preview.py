@@ -52,6 +52,31 @@ def test_preview_tells_what_an_approver_needs(tmp_path: Path) -> None:
     assert "importer run p-0001 --sandbox" in found
 
 
+def test_preview_summary_tells_warnings_apart_and_queues_that_are_too_full(tmp_path: Path) -> None:
+    """Warnings on the whole file stand before what was assumed; a queue's state has a sign, and says what has no room."""
+    queue = preview(a_plan()).head.queues[0]
+    queues = (
+        {**queue, "room": 2},
+        {**queue, "queue": "Old", "status": "closed"},
+        {**queue, "queue": "No", "status": None},
+    )
+    path = write(tmp_path, a_plan(), queues=(*queues, {**queue, "queue": "Any", "room": None}))
+    names = [line[0] for line in sheet_rows(path, "Summary")]
+    warned = names.index("Warnings on the whole file")
+    assert names[warned + 1] == "▲ warning F204"
+    assert warned < names.index("What would be sent") < names.index("· note H304")
+    found = summary(path)
+    states = [found[name][3] for name in ("Billing", "Old", "No", "Any")]
+    assert states == ["▲ open, room for 2 of the 3 ready rows", "▲ closed", "✖ not found", "✔ open"]
+
+
+def test_preview_tells_its_address_as_text(tmp_path: Path) -> None:
+    """Where there is a page the workbook names the plan's address, and has no link to it."""
+    path = write_preview(tmp_path, preview(a_plan()), again(a_plan()), RATE, "https://importer.example/plans/p-0001")
+    assert "On the page: https://importer.example/plans/p-0001" in summary(path)
+    assert "hyperlink" not in "".join(parts(path).values())
+
+
 def test_preview_summary_draws_the_verdicts(tmp_path: Path) -> None:
     """A bar for each verdict, drawn from the table beside it, with a text that says the same; none where no row was read."""
     drawing = parts(write(tmp_path, a_plan()))["xl/drawings/drawing1.xml"]
@@ -78,7 +103,7 @@ def test_preview_of_workitems_shows_what_would_be_sent(tmp_path: Path) -> None:
     (line,) = sheet_rows(path, "Rows")[1:]
     assert line[4:8] == [700, None, "Case 4711\nlate", "dateDue: 2026-12-01T00:00:00Z; ticket_text: T-1"]
     found = summary(path)
-    assert found["Priorities"][0] == "1 × 700"
+    assert found["Priorities"][0] == "700 (1 row)"
     assert "Types" not in found
 
 
