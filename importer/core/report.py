@@ -9,6 +9,7 @@ from typing import Any
 from importer.core.findings import Finding, Severity, listed
 from importer.core.outcomes import Outcome
 from importer.core.plan import findings_record
+from importer.core.timing import Timing
 from importer.core.verdicts import Verdict
 
 OUTCOME_KEYS = tuple(outcome.value for outcome in Outcome)
@@ -101,6 +102,7 @@ class RunFacts:
     note: str = ""  # why the run stopped, where it did
     version: str = ""
     chain: str = ""  # the head of the log of approvals under which the run was opened
+    timing: Timing | None = None  # of the calls that create
 
 
 def tally(outcomes: Iterable[tuple[str, int]]) -> dict[str, int]:

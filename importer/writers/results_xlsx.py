@@ -10,10 +10,11 @@ from importer.core.findings import shorten
 from importer.core.plan import short
 from importer.core.report import OUTCOME_KEYS, AuditEntry, ResultRow, RunFacts
 from importer.core.states import in_words
+from importer.core.timing import Timing
 from importer.writers.book import COLUMNS_MOST, ROWS_MOST, Bar, Book, Cell, Facts, Grid, Head, Page, Styled, book
 from importer.writers.rejects import Rejects
 from importer.writers.survey import Survey, full_cells, full_headings, survey
-from importer.writers.words import REJECTED, STYLES, history, next_steps, result_problem, stayed, when, worded
+from importer.writers.words import REJECTED, STYLES, duration, history, next_steps, result_problem, stayed, when, worded
 
 Rows = Callable[[], Iterator[ResultRow]]
 
@@ -80,6 +81,7 @@ def _summary(made: Book, facts: RunFacts, counts: Mapping[str, int], surveyed: S
     _queues(page, surveyed)
     _dwell_times(page, surveyed)
     _audits(page, surveyed)
+    _timing(page, facts.timing)
     _throughput(page, surveyed)
 
 
@@ -142,6 +144,25 @@ def _audits(page: Page, surveyed: Survey) -> None:
         page.line("Tasks not fetched", Styled(surveyed.not_fetched, "count"))
     if surveyed.versions:
         page.note("These are the versions in the workitems' own histories: this organisation does not audit workitems.")
+
+
+def _timing(page: Page, timing: Timing | None) -> None:
+    """How long creating took against the least that the cap allows, and how fast the target answered."""
+    if timing is None:
+        return
+    page.heading("Calls that create", "Calls")
+    page.line("Answered", Styled(timing.calls, "count"))
+    if timing.throttled:
+        page.line("Of these, told to wait (429)", Styled(timing.throttled, "count"))
+    if timing.lost:
+        page.line("Not answered, looked up", Styled(timing.lost, "count"))
+    page.fact("From (UTC)", when(timing.begun_at))
+    page.fact("To (UTC)", when(timing.ended_at))
+    least = f"; at the cap of the rate so many calls take {duration(timing.least_s)}" if timing.least_s else ""
+    page.fact("Took, pauses included", duration(timing.took_s) + least)
+    page.heading("Time to an answer", "Median s", "95 % s", "Longest s")
+    times = (timing.median_s, timing.late_s, timing.most_s)
+    page.line("of these calls", *(Styled(each, "fine_seconds") for each in times))
 
 
 def _throughput(page: Page, surveyed: Survey) -> None:

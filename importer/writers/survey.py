@@ -1,6 +1,5 @@
 """Survey: what a results workbook must know of its rows before the first is written; bounded, whatever the rows."""
 
-import re
 from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
@@ -17,7 +16,6 @@ QUEUES_MOST = 500
 OTHERS = "(other queues)"
 SPANS = (1, 2, 5, 10, 15, 30, 60, 120, 240, 480, 1440)
 SPANS_SHOWN = 60
-MINUTE = re.compile("[0-9]{4}-[0-9]{2}-[0-9]{2} [0-9]{2}:[0-9]{2}")
 
 
 @dataclass(slots=True)
@@ -43,7 +41,7 @@ class Survey:
             self.dwells[state, _rounded(seconds)] += 1
         self.audits += row.audit_count or 0
         self.versions += sum(entry.action == VERSION for entry in row.audits)
-        if row.states and row.states[0].source == "created" and MINUTE.fullmatch(minute := when(row.states[0].at)[:16]):
+        if row.states and row.states[0].source == "created" and (minute := _minute(row.states[0].at)):
             self.minutes[minute] += 1
         self.not_fetched += row.task_id is not None and row.audit_count is None
 
@@ -105,6 +103,15 @@ def widest(cells: Sequence[str]) -> int:
     while width and not cells[width - 1]:
         width -= 1
     return width
+
+
+def _minute(at: str) -> str:
+    """`2026-01-05 21:00`, UTC; blank where there is no such time: it may be the target's own text."""
+    minute = when(at)[:16]
+    try:
+        return minute if datetime.fromisoformat(minute).strftime("%Y-%m-%d %H:%M") == minute else ""
+    except ValueError:
+        return ""
 
 
 def _rounded(seconds: float) -> float:

@@ -10,6 +10,7 @@ from hypothesis import strategies as st
 from importer.core.columns import OWN_HEADINGS
 from importer.core.outcomes import Outcome
 from importer.core.report import OUTCOME_KEYS, ResultRow, RunFacts, StateChange
+from importer.core.timing import Timing
 from importer.ports import ReadOptions
 from importer.sources.reader import open_source
 from importer.writers.results_xlsx import write_results
@@ -92,6 +93,31 @@ def test_results_summary_tells_and_draws_tasks_over_time(tmp_path: Path) -> None
     assert [line[:2] for line in lines[start + 1 : start + 5]] == [["23:56", 1], ["23:57", 0], ["23:58", 2], ["23:59", 1]]  # fmt: skip
     assert ["In one minute at most", 2] in [line[:2] for line in lines]
     assert "Created each minute: from 0 to 2, 23:56 to 23:59" in parts(path)["xl/drawings/drawing1.xml"]
+
+
+@pytest.mark.parametrize("at", ["2026-02-30T21:00:00Z", "0000-00-00T00:00:00Z", "2026-01-05T24:00:00Z", "0001-01-01T00:00:00+14:00", "9999-12-31T23:59:59-14:00"])  # fmt: skip
+def test_results_tell_times_that_are_none_as_they_are(tmp_path: Path, at: str) -> None:
+    """A time of the target's that no calendar has costs no report: its text is shown, and other tasks are counted over time."""
+    odd = result(2, states=(StateChange("new", at, "created"), *STATES[1:]))
+    path = write(tmp_path, [odd, result(3)])
+    assert at[:10] in str(sheet_rows(path, "States")[1][5])
+    assert ["In one minute at most", 1] in [line[:2] for line in sheet_rows(path, "Summary")]
+
+
+def test_results_summary_tells_how_long_creating_took(tmp_path: Path) -> None:
+    """Duration against what the cap alone takes, calls that were told to wait or got no answer, and how fast answers came."""
+    taken = Timing(
+        calls=600, throttled=3, lost=1, begun_at="2026-01-05T21:00:00.000Z", ended_at="2026-01-05T21:03:20.000Z",
+        took_s=200.0, least_s=120.0, median_s=0.08, late_s=0.2, most_s=1.25,
+    )  # fmt: skip
+    found = {line[0]: line[1:4] for line in sheet_rows(write(tmp_path, [result(2)], facts(timing=taken)), "Summary")}
+    assert found["Took, pauses included"][0] == "3 min 20 s; at the cap of the rate so many calls take 2 min 0 s"
+    assert [found[name][0] for name in ("Answered", "Of these, told to wait (429)", "Not answered, looked up")] == [
+        600,
+        3,
+        1,
+    ]
+    assert found["of these calls"] == [0.08, 0.2, 1.25]
 
 
 def test_survey_shows_long_runs_in_longer_spans() -> None:
