@@ -82,6 +82,10 @@ class ResultRow:
         }
 
 
+NOT_REQUIRED = "not required"
+"""The approval of a run that needed none."""
+
+
 @dataclass(frozen=True, slots=True)
 class RunFacts:
     """What a run's reports say above the rows."""
@@ -96,7 +100,7 @@ class RunFacts:
     environment: str
     opened_at: str
     preparer: str
-    approval: str  # "not required", or who and when
+    approval: str  # NOT_REQUIRED, or who and when
     settings: Mapping[str, Any]
     state: str  # "open" or "done"
     note: str = ""  # why the run stopped, where it did

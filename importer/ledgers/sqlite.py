@@ -15,7 +15,7 @@ from importer.core.errors import LeaseLost, LedgerError, PlanRefused
 from importer.core.facts import LedgerFact
 from importer.core.lease import Holder, Lease
 from importer.core.plan import Environment
-from importer.core.report import AuditEntry, ResultRow, RunFacts, StateChange, tally
+from importer.core.report import NOT_REQUIRED, AuditEntry, ResultRow, RunFacts, StateChange, tally
 from importer.core.stages import OUTCOMES, UNSETTLED, Entry, Stage, advance
 from importer.core.timing import timing
 from importer.ledgers import writes
@@ -318,7 +318,7 @@ class SqliteLedger:
             environment=str(head.environment),
             opened_at=record.opened_at,
             preparer=str(Person(about.preparer, about.preparer_how)),
-            approval=str(approval) if approval else "not required",
+            approval=str(approval) if approval else NOT_REQUIRED,
             chain=record.chain,
             settings=record.settings,
             state=record.state,

@@ -8,7 +8,7 @@ from typing import Any
 
 from importer.core.findings import shorten
 from importer.core.plan import short
-from importer.core.report import OUTCOME_KEYS, AuditEntry, ResultRow, RunFacts
+from importer.core.report import NOT_REQUIRED, OUTCOME_KEYS, AuditEntry, ResultRow, RunFacts
 from importer.core.states import in_words
 from importer.core.timing import Timing
 from importer.writers.book import COLUMNS_MOST, ROWS_MOST, Bar, Book, Cell, Facts, Grid, Head, Page, Styled, book
@@ -37,6 +37,8 @@ AUDIT = (
     Head("Time (UTC)"), Head("Actor"), Head("Action"), Head("Task ID"), Head("External ID"), Head("Line", "number"),
     Head("Details"),
 )  # fmt: skip
+CAUSES_SHOWN = 12
+CAUSE_LENGTH = 300
 MEANINGS = {
     "created": "sent, and a task was made",
     "existing": "such a task was there already; its ID is given",
@@ -75,6 +77,7 @@ def _summary(made: Book, facts: RunFacts, counts: Mapping[str, int], surveyed: S
     page.title(f"Import results: {counts['read']:,} rows read, {counts['created']:,} tasks created")
     _run_facts(page, facts)
     _books(page, counts, surveyed)
+    _deviations(page, facts, counts, surveyed)
     page.heading("Next step")
     for step in next_steps(counts, facts.run, facts.environment):
         page.note(step)
@@ -115,6 +118,22 @@ def _books(page: Page, counts: Mapping[str, int], surveyed: Survey) -> None:
         page.note("importer report RUN", "command")
     if read:
         page.bars("Rows by outcome", [Bar(worded(key), counts[key], STYLES[key]) for key in OUTCOME_KEYS], first)
+
+
+def _deviations(page: Page, facts: RunFacts, counts: Mapping[str, int], surveyed: Survey) -> None:
+    """What the plan would have created against what the run did, and each difference with its cause."""
+    found = surveyed.deviations.most_common()
+    if not (found or counts["created"]):
+        return
+    plan = "Planned" if facts.approval == NOT_REQUIRED else "Approved"
+    page.heading(f"{plan} and done", "Rows", after="why")
+    page.line(f"{plan} to be created", Styled(counts["created"] + surveyed.deviations.total(), "count"))
+    page.line(Styled(worded("created"), STYLES["created"]), Styled(counts["created"], "count"), MEANINGS["created"])
+    for (outcome, cause), rows in found[:CAUSES_SHOWN]:
+        page.line(Styled(worded(outcome), STYLES[outcome]), Styled(rows, "count"), shorten(cause, CAUSE_LENGTH))
+    if len(found) > CAUSES_SHOWN:
+        rest = sum(rows for _, rows in found[CAUSES_SHOWN:])
+        page.note(f"{rest:,} more rows with other causes: each is told beside its row, on the sheet Results.")
 
 
 def _queues(page: Page, surveyed: Survey) -> None:

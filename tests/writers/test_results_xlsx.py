@@ -1,5 +1,6 @@
 """results.xlsx accounts for every row and executes nothing."""
 
+from itertools import takewhile
 from pathlib import Path
 from typing import Any
 
@@ -8,13 +9,15 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from importer.core.columns import OWN_HEADINGS
+from importer.core.deviation import THERE_BY_THEN
+from importer.core.findings import finding
 from importer.core.outcomes import Outcome
-from importer.core.report import OUTCOME_KEYS, ResultRow, RunFacts, StateChange
+from importer.core.report import NOT_REQUIRED, OUTCOME_KEYS, ResultRow, RunFacts, StateChange
 from importer.core.timing import Timing
 from importer.ports import ReadOptions
 from importer.sources.reader import open_source
-from importer.writers.results_xlsx import write_results
-from importer.writers.survey import survey
+from importer.writers.results_xlsx import CAUSES_SHOWN, write_results
+from importer.writers.survey import CAUSES_MOST, survey
 from importer.writers.text import visible
 from importer.writers.words import worded
 from tests.writers.made import HEADINGS, PAYLOADS, STATES, a_run, again, books, facts, parts, result, sheet_rows
@@ -44,6 +47,50 @@ def test_results_books_balance_in_every_sheet(tmp_path: Path) -> None:
     assert len(sheet_rows(path, "Rejects")) - 1 == sum(counts[key] for key in REJECTED)
     info = {line[0]: line[1] for line in sheet_rows(path, "Run info")}
     assert info["rows read"] == str(len(rows))
+
+
+def deviations(path: Path) -> dict[tuple[Any, Any], Any]:
+    """The lines of the comparison with the plan: rows by name and cause, with the first of them."""
+    lines = sheet_rows(path, "Summary")
+    start = next(index for index, line in enumerate(lines) if str(line[0]).endswith(" and done"))
+    table = takewhile(lambda line: line[0] is not None, lines[start + 1 :])
+    return {(line[0], line[2] if len(line) > 2 else None): line[1] for line in table}
+
+
+def test_results_tell_what_was_approved_and_not_done(tmp_path: Path) -> None:
+    """Rows approved are rows created and deviations, each with its cause; what was left out with the approval is none."""
+    refused = finding("S601", line=3, status="400", problem="no such queue")
+    late = finding("S603", line=5, run="r-0001", problem="the run stopped before its turn")
+    drift = finding("P703", line=6, change="The queue Billing is closed now")
+    rows = [
+        result(2), result(3, Outcome.FAILED, findings=(refused,)), result(4, Outcome.FAILED, findings=(refused,)),
+        result(5, Outcome.NOT_SENT, findings=(late,)), result(6, Outcome.SKIPPED, findings=(drift,)),
+        result(7, Outcome.SKIPPED, findings=(finding("P702", line=7, who="ben", reason="later"),)),
+        result(8, Outcome.EXISTING, findings=(finding("D402", line=8, task_id="task-8"),)),
+        result(9, Outcome.EXISTING), result(10, Outcome.INVALID),
+    ]  # fmt: skip
+    assert deviations(write(tmp_path, rows)) == {
+        ("Approved to be created", None): 6,
+        (worded("created"), "sent, and a task was made"): 1,
+        (worded("failed"), refused.message): 2,
+        (worded("not_sent"), late.message): 1,
+        (worded("skipped"), drift.message): 1,
+        (worded("existing"), THERE_BY_THEN): 1,
+    }
+
+
+def test_results_tell_causes_beyond_the_most(tmp_path: Path) -> None:
+    """A target that gives each row a reason of its own fills no memory and no sheet: what is not shown is counted."""
+    rows = [
+        result(line, Outcome.FAILED, findings=(finding("S601", line=line, status="400", problem=f"odd {line}"),))
+        for line in range(2, 2 + CAUSES_MOST + 50)
+    ]
+    assert len(survey(rows).deviations) == CAUSES_MOST + 1
+    path = write(tmp_path, rows, facts(approval=NOT_REQUIRED))
+    assert deviations(path)["Planned to be created", None] == len(rows)
+    assert sum(rows for (name, _), rows in deviations(path).items() if name == worded("failed")) < len(rows)
+    told = [str(line[0]) for line in sheet_rows(path, "Summary")]
+    assert any(text.startswith(f"{CAUSES_MOST - CAUSES_SHOWN + 1:,} more rows") for text in told), told
 
 
 def test_results_queue_table_adds_up(tmp_path: Path) -> None:
