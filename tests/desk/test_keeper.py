@@ -116,6 +116,37 @@ def opened(it: House, plan: str) -> str:
     return open_run(it.desk, preview, approval, it.connection)
 
 
+async def test_run_whose_start_was_called_off_is_begun_if_it_was_opened(tmp_path: Path) -> None:
+    """A server that is ended while it opens a run, which goes on in a thread, begins it at its next start."""
+    async with house(tmp_path) as it:
+        plan = await it.plan(3)
+        starting = asyncio.create_task(it.keeper.start(plan, BOB))
+        with closing(Wishes(it.settings.state_dir / "page.sqlite")) as wishes:
+            async with asyncio.timeout(20):
+                while not wishes.beginnings():  # noqa: ASYNC110 - as in House.until
+                    await asyncio.sleep(0)
+        starting.cancel()
+        await asyncio.wait({starting})
+        run = opened(it, plan)
+        await it.again()
+        picture = await it.ended(run)
+        assert (picture.standing, picture.deeds[0].who) == (Standing.COMPLETED, BOB)
+
+
+async def test_plan_that_two_start_at_once_runs_once(tmp_path: Path) -> None:
+    """Of two who start a plan at the same time one has the run, and the other reads which it is."""
+    async with house(tmp_path) as it:
+        plan = await it.plan(3)
+        run, refused = sorted(
+            await asyncio.gather(*(it.keeper.start(plan, who) for who in (ANN, BOB)), return_exceptions=True),
+            key=lambda found: not isinstance(found, str),
+        )
+        assert isinstance(run, str)
+        assert isinstance(refused, PlanRefused)
+        assert run in str(refused)
+        assert (await it.ended(run)).counts["created"] == 3
+
+
 async def test_run_of_the_command_line_is_shown_and_not_touched(tmp_path: Path) -> None:
     """While another program sends a run, the keeper shows how far it is and who is at work; it cannot be paused here."""
     async with house(tmp_path, first=5) as it:

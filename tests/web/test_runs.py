@@ -218,6 +218,19 @@ async def test_history_shows_plans_and_runs_in_words(tmp_path: Path) -> None:
         assert (run in named, waiting in named) == (False, True)
 
 
+async def test_history_leads_to_runs_where_the_log_of_approvals_was_altered(tmp_path: Path) -> None:
+    """An altered log of approvals is told; runs are found and can be stopped all the same, and no decision is made up."""
+    async with served(tmp_path) as (it, page):
+        waiting = await it.plan(2, "later")
+        run = await it.started(3, "earlier")
+        await it.ended(run)
+        (it.settings.state_dir / "approvals" / "approvals.jsonl").write_text("altered\n")
+        shown = await page.ask("GET", "/", await page.comes(Role.OPERATOR))
+        assert (shown.status, "was altered at line 1" in shown.text) == (200, True)
+        assert (f'href="/plans/{waiting}"' in shown.text, f'href="/runs/{run}"' in shown.text) == (True, True)
+        assert ("Decision not known" in shown.text, "Waiting for approval" in shown.text) == (True, False)
+
+
 async def test_history_is_paged(tmp_path: Path) -> None:
     """More than fit on a page are on the next one; a page that is not there is the last."""
     async with served(tmp_path) as (it, page):
