@@ -1,7 +1,7 @@
 """Report: the tally and the tables that every screen, workbook and JSON is made from. Computed here and nowhere else."""
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime
 from itertools import pairwise
 from typing import Any
@@ -103,6 +103,7 @@ class RunFacts:
     version: str = ""
     chain: str = ""  # the head of the log of approvals under which the run was opened
     timing: Timing | None = None  # of the calls that create
+    planned: Mapping[str, int] = field(default_factory=dict)  # the plan's counts, as `preview_counts` makes them
 
 
 def tally(outcomes: Iterable[tuple[str, int]]) -> dict[str, int]:

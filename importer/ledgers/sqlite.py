@@ -320,6 +320,7 @@ class SqliteLedger:
             state=record.state,
             note=record.note,
             version=about.version,
+            planned=head.counts,
             timing=timing(
                 self._rows("ended_calls", self._number(run)[0]), _cap(head.environment.target, record.settings)
             ),

@@ -14,7 +14,18 @@ from importer.core.timing import Timing
 from importer.writers.book import COLUMNS_MOST, ROWS_MOST, Bar, Book, Cell, Facts, Grid, Head, Page, Styled, book
 from importer.writers.rejects import Rejects
 from importer.writers.survey import Survey, full_cells, full_headings, survey
-from importer.writers.words import REJECTED, STYLES, duration, history, next_steps, result_problem, stayed, when, worded
+from importer.writers.words import (
+    REJECTED,
+    STYLES,
+    duration,
+    history,
+    next_steps,
+    planned_and_done,
+    result_problem,
+    stayed,
+    when,
+    worded,
+)
 
 Rows = Callable[[], Iterator[ResultRow]]
 
@@ -74,7 +85,7 @@ def _summary(made: Book, facts: RunFacts, counts: Mapping[str, int], surveyed: S
     page = Page(made, "Summary", (34, 12, 12, 12, 12, 12, 12, 12, 12, 12))
     page.title(f"Import results: {counts['read']:,} rows read, {counts['created']:,} tasks created")
     _run_facts(page, facts)
-    _books(page, counts, surveyed)
+    _books(page, facts, counts, surveyed)
     page.heading("Next step")
     for step in next_steps(counts, facts.run, facts.environment):
         page.note(step)
@@ -97,7 +108,7 @@ def _run_facts(page: Page, facts: RunFacts) -> None:
     page.fact("Approval", facts.approval)
 
 
-def _books(page: Page, counts: Mapping[str, int], surveyed: Survey) -> None:
+def _books(page: Page, facts: RunFacts, counts: Mapping[str, int], surveyed: Survey) -> None:
     read = counts["read"]
     page.heading("Outcome", "Rows", "Share", after="what it means")
     first = page.row
@@ -107,6 +118,7 @@ def _books(page: Page, counts: Mapping[str, int], surveyed: Survey) -> None:
         page.line(name, Styled(number, "count"), Styled(number / read if read else 0, "share"), MEANINGS[key])
     total = sum(counts[key] for key in OUTCOME_KEYS)
     page.line(Styled("rows read", "total_name"), Styled(total, "total"), Styled(1 if read else 0, "total_share"))
+    page.note(planned_and_done(facts.planned, counts))
     apart = [key for key in OUTCOME_KEYS if surveyed.outcomes[key] != counts[key]]
     if apart or total != read:
         page.note(

@@ -8,7 +8,7 @@ from typing import NamedTuple
 from importer.core.findings import Finding, Severity
 from importer.core.outcomes import Outcome
 from importer.core.plan import PlanRow
-from importer.core.report import ICONS, ResultRow, StateChange, dwell
+from importer.core.report import ICONS, OUTCOME_KEYS, ResultRow, StateChange, dwell
 from importer.core.states import in_words
 from importer.core.verdicts import Verdict
 
@@ -137,6 +137,20 @@ def stayed(states: Sequence[StateChange]) -> list[tuple[str, float]]:
         return list(dwell(states))
     except (ValueError, TypeError):
         return []
+
+
+def planned_and_done(planned: Mapping[str, int], counts: Mapping[str, int]) -> str:
+    """What became of the rows that the plan was to send; blank where that is not known, or where there were none.
+
+    Rows that the plan had under another verdict are in the counts as well, and are left out here.
+    """
+    ready = planned.get("ready", 0)
+    if not ready:
+        return ""
+    done = {key: counts[key] - planned.get(key, 0) for key in OUTCOME_KEYS}
+    told = ", ".join(f"{rows:,} {key.replace('_', ' ')}" for key, rows in done.items() if rows > 0)
+    why = "" if done["created"] == ready else " The reason of each is on the sheet Results."
+    return f"Of the {ready:,} rows that the plan was to send: {told}.{why}"
 
 
 def next_steps(counts: Mapping[str, int], run: str, environment: str) -> list[str]:

@@ -104,6 +104,13 @@ def test_results_tell_times_that_are_none_as_they_are(tmp_path: Path, at: str) -
     assert ["In one minute at most", 1] in [line[:2] for line in sheet_rows(path, "Summary")]
 
 
+def test_results_summary_tells_approved_against_done(tmp_path: Path) -> None:
+    """Below the outcomes stands what became of the rows that the plan was to send."""
+    rows = [result(2), result(3, Outcome.FAILED), result(4, Outcome.INVALID)]
+    lines = sheet_rows(write(tmp_path, rows, facts(planned={"ready": 2, "invalid": 1})), "Summary")
+    assert any("the plan was to send: 1 created, 1 failed. The reason" in str(line[0]) for line in lines)
+
+
 def test_results_summary_tells_how_long_creating_took(tmp_path: Path) -> None:
     """Duration against what the cap alone takes, calls that were told to wait or got no answer, and how fast answers came."""
     taken = Timing(
