@@ -14,7 +14,17 @@ from importer.core.timing import Timing
 from importer.writers.book import COLUMNS_MOST, ROWS_MOST, Bar, Book, Cell, Facts, Grid, Head, Page, Styled, book
 from importer.writers.rejects import Rejects
 from importer.writers.survey import Survey, full_cells, full_headings, survey
-from importer.writers.words import REJECTED, STYLES, duration, history, next_steps, result_problem, stayed, when, worded
+from importer.writers.words import (
+    REJECTED,
+    STYLES,
+    duration,
+    history,
+    next_steps,
+    result_problem,
+    stayed,
+    when,
+    worded,
+)
 
 Rows = Callable[[], Iterator[ResultRow]]
 

@@ -35,7 +35,17 @@ from importer.writers.annotations import (
 )
 from importer.writers.patch import Extent, Odd, SheetPatch, measure
 from importer.writers.text import CELL_MOST, visible
-from tests.writers.books import HEADINGS, MAIN, STRICT, assert_equal_without_ours, bare, columns, plain_book, rich_book
+from tests.writers.books import (
+    HEADINGS,
+    MAIN,
+    STRICT,
+    STYLES,
+    assert_equal_without_ours,
+    bare,
+    columns,
+    plain_book,
+    rich_book,
+)
 from tests.writers.made import PAYLOADS, a_plan, a_run, planned, preview, result, sheet_rows, wrong
 
 SHARED = Path(__file__).parents[3] / "shared"
@@ -370,6 +380,17 @@ def test_annotated_without_styles_is_plain(tmp_path: Path) -> None:
     assert written.fresh == ""
     assert_equal_without_ours(path, written.path, "xl/sheets/odd.xml", 2)
     assert sheet_rows(written.path, "Tasks")[1][2] == "✖ invalid"
+
+
+def test_annotated_styles_in_two_versions_are_left_alone(tmp_path: Path) -> None:
+    """Where a program reads one of two versions of the styles, ours would have another number for each: cells are plain."""
+    space = "http://schemas.openxmlformats.org/markup-compatibility/2006"
+    both = f"<m:AlternateContent xmlns:m='{space}'><m:Choice Requires='m'><xf/></m:Choice><m:Fallback><xf/></m:Fallback></m:AlternateContent></cellXfs>"
+    path = plain_book(tmp_path / "a.xlsx", WHOLE, styles=STYLES.format(main=MAIN).replace("</cellXfs>", both))
+    written = write(tmp_path, about(path, headings=("a", "b")), [said(2)])
+    with zipfile.ZipFile(path) as was, zipfile.ZipFile(written.path) as now:
+        assert now.read("xl/styles.xml") == was.read("xl/styles.xml")
+        assert b' s="' not in now.read("xl/sheets/odd.xml")
 
 
 # A fresh one
