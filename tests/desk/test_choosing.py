@@ -1,8 +1,10 @@
 """Sheets and columns are chosen by a person, remembered for files like it, and say what is missing."""
 
+import sys
 from collections.abc import AsyncIterator
 from io import BytesIO
 from pathlib import Path
+from types import FrameType
 
 import pytest
 from openpyxl import Workbook
@@ -118,6 +120,24 @@ def test_choice_that_headings_tell_anyway_leaves_no_mapping() -> None:
     away = chosen_mapping(head, Mapping(), TASKS, {2: "", 4: "attribute:colour"})
     assert (away.ignore, list(away.attributes)) == (("Priority",), ["colour"])
     assert chosen_mapping(head, away, TASKS, {2: "priority", 4: ""}).record()["columns"] == {}
+
+
+def test_choice_of_very_many_columns_is_matched_few_times() -> None:
+    """Matching takes as long as the header row is wide: it is not done once more for each column."""
+    head = header("External ID", "Queue", "Description", *(f"Column {number}" for number in range(200)))
+    count = 0
+
+    def counts(frame: FrameType, event: str, _: object) -> None:
+        nonlocal count
+        count += event == "call" and frame.f_code is match_headings.__code__
+
+    sys.setprofile(counts)
+    try:
+        mapping = chosen_mapping(head, Mapping(), TASKS, {n: f"attribute:{n}" for n in range(3, 203)})
+    finally:
+        sys.setprofile(None)
+    assert len(mapping.attributes) == 200
+    assert count < 10
 
 
 def test_template_of_the_profile_stays() -> None:

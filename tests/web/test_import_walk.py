@@ -212,6 +212,16 @@ async def test_offered_change_is_made_by_one_button(page: Page) -> None:
     assert "Trim 2 values" not in seen.text
 
 
+async def test_blank_cells_are_filled_with_what_the_person_says(page: Page) -> None:
+    """An offer to fill blank cells asks for the text, and sets them all to it."""
+    bea = await preparer(page)
+    seen = await bea.previews(sheet("T-1,Billing,50,email,", "T-2,Billing,50,email,", "T-3,Billing,50,email,x"))
+    assert "Set all 2 blank cells of “Description” to" in seen.text
+    seen = await bea.sends(seen, "/many", new="see the file")
+    assert "3 rows read = 3 ready" in seen.text
+    assert cell(seen, 2, 4)["aria-label"] == "Description see the file, row 2, edit"
+
+
 async def test_rows_are_left_out_with_a_reason(page: Page) -> None:
     """Ticked rows are skipped and say why; without a reason or a row nothing is done."""
     bea = await preparer(page)
