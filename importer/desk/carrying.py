@@ -69,7 +69,7 @@ class Carrying:
         if self._desk.book.unsettled(run):
             self._order.append(run)
         self._past.pop(run, None)
-        live.standing, live.doing, live.wait, live.settled = Standing.WAITING, "", "", 0
+        live.standing, live.doing, live.wait, live.settled, live.doubt = Standing.WAITING, "", "", 0, 0
         gauge = self._connection.gauge
         each = self._carried[run] = _Carried(run, live, gauge.throttles if gauge is not None else 0)
         each.task = asyncio.create_task(self._carried_on(each))  # awaited by `close`

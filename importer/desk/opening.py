@@ -8,7 +8,7 @@ from pathlib import Path
 from types import MappingProxyType
 from typing import TYPE_CHECKING
 
-from importer.core.approval import Approval, Person, Refusal, Use
+from importer.core.approval import Approval, Person, Refusal, Use, decisions_on
 from importer.core.drift import Drift, in_words
 from importer.core.drift import left_out as left_out_of
 from importer.core.errors import PlanRefused
@@ -97,7 +97,7 @@ def open_run(
     kept: dict[str, object] = {name: settings.given(name) for name in KEPT}
     out = str(Path(settings.text("out")).absolute())
     every = {**left_out, **(_left_out(approval) if approval else {})}
-    rows = _as_approved(preview, file.rows())
+    rows = _as_approved(preview, file.rows(), lambda: _not_decided_anew(log.read(), about.plan, approval))
     plans(desk.settings).kept(file, about.plan)  # a file from elsewhere: whoever checks the run later asks for it
     running(desk, connection, _unheard).open(run_id, preview, rows, approval, out, kept, chain=chain, left_out=every)
     if approval is not None:
@@ -116,11 +116,18 @@ def _still(desk: Desk, preview: Preview, approval: Approval, sha256: str, chain:
     found = allowed(desk, preview, sha256, chain)
     if isinstance(found, Refusal):
         return refused(found)
-    if found != approval:
-        return PlanRefused(
-            f"The plan {preview.about.plan} was decided anew meanwhile.", f"importer run {preview.about.plan}"
-        )
-    return None
+    return None if found == approval else _anew(preview.about.plan)
+
+
+def _not_decided_anew(chain: "Chain", plan: str, approval: Approval | None) -> None:
+    """A decision that was taken down while the run was opened counts: whoever made it was told so. Raises PlanRefused."""
+    decisions = decisions_on(plan, chain.entries)
+    if decisions and decisions[-1] != approval:
+        raise _anew(plan)
+
+
+def _anew(plan: str) -> PlanRefused:
+    return PlanRefused(f"The plan {plan} was decided anew meanwhile.", f"importer run {plan} tells how it stands.")
 
 
 def _left_out(approval: Approval) -> dict[int, Finding]:
@@ -128,10 +135,10 @@ def _left_out(approval: Approval) -> dict[int, Finding]:
     return {each.line: finding("P702", line=each.line, who=who, reason=each.reason) for each in approval.left_out}
 
 
-def _as_approved(preview: Preview, rows: Iterator[PlanRow]) -> Iterator[PlanRow]:
+def _as_approved(preview: Preview, rows: Iterator[PlanRow], still: Callable[[], None]) -> Iterator[PlanRow]:
     """The rows, and at their end the proof that they are those that the digest names: the file may have been swapped meanwhile.
 
-    Raises PlanRefused inside the ledger's transaction, so that nothing of the run is kept.
+    `still` raises PlanRefused where the plan may not run any more: a hundred thousand rows take a while. Raises PlanRefused inside the ledger's transaction, so that nothing of the run is kept.
     """
     digest = Digest()
     for row in rows:
@@ -143,6 +150,7 @@ def _as_approved(preview: Preview, rows: Iterator[PlanRow]) -> Iterator[PlanRow]
             f"The plan {preview.about.plan} was altered while it was opened: its digest is {short(actual)}.",
             "Preview the file again.",
         )
+    still()
 
 
 def _unheard(event: str, numbers: object) -> None:

@@ -71,7 +71,8 @@ class Sight:
         about, counts = record.preview.about, self.counts(run)
         live = course.live if course is not None else past or Live(self.stamp)
         unsettled, to_send = _unsettled(counts), sum(counts[name] for name in SENT)
-        found, rate = self._found(record, counts, course), live.course.rate
+        found = self._found(record, counts, course)
+        rate = live.course.rate if course is not None and found.standing is Standing.IMPORTING else 0.0
         being_sent = self._being_sent(run, counts, course, found)
         gauge, (cap, window_s) = self.connection.gauge, self.desk.settings.rate
         return Picture(
@@ -79,10 +80,10 @@ class Sight:
             environment=str(record.preview.head.environment), preparer=about.preparer,
             approver=str(record.approval.who) if record.approval else "", standing=found.standing, doing=found.doing,
             wait=self._wait(live) if course is not None else "", problem=found.problem, fix=found.fix,
-            elsewhere=found.elsewhere, counts=counts, being_sent=being_sent, to_send=to_send, settled=to_send - unsettled, doubt=live.doubt,
+            elsewhere=found.elsewhere, counts=counts, being_sent=being_sent, to_send=to_send, settled=to_send - unsettled, doubt=live.doubt if course is not None else 0,
             rate=rate, calls=gauge.counted() if gauge is not None else 0, cap=cap, window_s=window_s,
             throttles=live.throttles, held_s=live.held_s,
-            left_s=round(unsettled / rate) if rate > 0 and found.standing is Standing.IMPORTING else None,
+            left_s=round(unsettled / rate) if rate > 0 else None,
             states=self._states(run), followed=live.followed if course is not None else None, audited=live.audited,
             problems=tuple(live.problems), points=tuple(live.course.points), step_s=live.course.step_s,
             deeds=self.wishes.deeds(run), reports=tuple(sorted(self.reports_of(run))),

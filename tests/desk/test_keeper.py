@@ -312,6 +312,21 @@ async def test_row_on_its_way_is_being_sent_as_long_as_its_sender_lives(tmp_path
         assert (await it.ended(run)).shown["created"] == 5
 
 
+async def test_run_that_rests_has_neither_rate_nor_look_ups(tmp_path: Path) -> None:
+    """Once nothing is sent any more, no rows a second are told; once nobody is at work, a row in doubt is unknown and not being looked up."""
+    async with house(tmp_path, first=3, index_lag="60s", concurrency=1) as it:
+        plan = await it.plan(4)
+        it.sandbox.breaks(Fault(operation="create", kind="reset_before", at=(1,)))
+        run = await it.keeper.start(plan, ANN)
+        await it.until(run, lambda picture: picture.doubt == 1 and picture.counts["created"] == 2)
+        it.keeper.tick()
+        assert it.keeper.picture(run).rate > 0
+        await it.keeper.pause(run, BOB)
+        it.door.open()
+        picture = await it.ended(run)
+        assert (picture.counts["unknown"], picture.doubt, picture.rate) == (1, 0, 0)
+
+
 async def test_trouble_becomes_a_problem_with_its_fix(tmp_path: Path) -> None:
     """Where the target lets us in no more, the run rests with the reason and what to do; resuming tries again."""
     async with house(tmp_path) as it:

@@ -1,6 +1,7 @@
 """Who may decide, which plans may run, and how an approval is used up: what the command line and the page share."""
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import closing
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -19,6 +20,7 @@ from importer.desk.opening import open_run
 from importer.desk.permission import may_run
 from importer.ledgers.plans import PlanFolder
 from importer.ledgers.sqlite import SqliteLedger
+from importer.ports import RunRecord, RunRow
 from importer.settings import Settings, Value, load
 from importer.wiring import Connection, approvals, connected, submission_lock
 from tests.clocks import HandClock
@@ -362,3 +364,30 @@ def log_hash(line: bytes) -> str:
     from hashlib import sha256
 
     return sha256(line.rstrip(b"\n")).hexdigest()
+
+
+class Meanwhile(SqliteLedger):
+    """A ledger in which something happens while a run's rows are written."""
+
+    happens: Callable[[], object]
+
+    def open_run(self, record: RunRecord, rows: Iterable[RunRow]) -> None:
+        def written() -> Iterator[RunRow]:
+            for number, row in enumerate(rows):
+                if number == 1:
+                    self.happens()
+                yield row
+
+        super().open_run(record, written())
+
+
+def test_plan_that_is_rejected_while_its_run_is_opened_does_not_run(bureau: Bureau, connection: Connection) -> None:
+    """An approver who rejects a plan in the seconds in which its rows are written is heard: the run is not opened."""
+    made = bureau.plans(connection.environment)
+    given = bureau.decides(made)
+    with closing(Meanwhile(bureau.settings.state_dir / "ledger.sqlite")) as book:
+        book.happens = lambda: bureau.decides(made, approved=False)
+        with pytest.raises(PlanRefused, match="decided anew"):
+            open_run(replace(bureau.desk, book=book), made, given, connection)
+    assert bureau.desk.book.runs() == []
+    assert "was rejected by bob" in refusal(bureau, made)
