@@ -1,6 +1,6 @@
 """Replies: a page, or the part of one that a script asked for; a redirect; a refusal as a page or as JSON."""
 
-from typing import Any
+from typing import Any, Final
 
 from aiohttp import web
 
@@ -12,6 +12,8 @@ from importer.web.visitor import Visitor, known
 
 PARTIAL = "HX-Request-Type"  # htmx 4
 SCRIPTED = "HX-Request"  # htmx 2, which has no other sign of what it wants
+BESIDE: Final = {"HX-Retarget": "#told", "HX-Reswap": "innerHTML", "HX-Push-Url": "false"}
+"""Where a script puts what is wrong: not in the place of what it asked for, so that what was filled in stays."""
 
 
 def page(
@@ -95,6 +97,7 @@ def refused(request: web.Request, problem: Refused | ImporterError, kind: str) -
             "stale": stale,
         }
         reply = page(request, "problem.html", status=status, **words)
+        reply.headers.update(BESIDE if wants_part(request) else {})
     reply.headers.update(headers)
     return reply
 

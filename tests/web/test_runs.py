@@ -197,6 +197,16 @@ async def test_history_is_paged(tmp_path: Path) -> None:
             assert "Imports 26–27 of 27" in (await page.ask("GET", f"/?page={asked}", cookie)).text
 
 
+async def test_folders_of_the_command_line_are_not_shown(tmp_path: Path) -> None:
+    """Of a file that the command line took, the page shows its own name and no folder of the machine."""
+    async with served(tmp_path) as (it, page):
+        run = await it.started(1)
+        await it.ended(run)
+        cookie = await page.comes(Role.PREPARER)
+        for path in ("/", f"/runs/{run}", f"/runs/{run}/state"):
+            assert tmp_path.name not in (await page.ask("GET", path, cookie)).text
+
+
 async def test_hostile_names_are_shown_as_text(tmp_path: Path) -> None:
     """A file's name is text wherever it is shown."""
     async with served(tmp_path) as (it, page):
