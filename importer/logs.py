@@ -3,6 +3,7 @@
 import logging
 import logging.handlers
 import os
+import traceback
 from io import TextIOWrapper
 from pathlib import Path
 
@@ -24,6 +25,17 @@ class _PrivateFile(logging.handlers.RotatingFileHandler):
 
     def handleError(self, record: logging.LogRecord) -> None:  # noqa: N802, ARG002 - logging's name and argument
         return
+
+
+def places(problem: BaseException) -> list[str]:
+    """Kinds and places, from the cause to what came of it, for a log. No messages: they may hold what stands in a file."""
+    cause = problem.__cause__ or problem.__context__
+    frames = traceback.extract_tb(problem.__traceback__)
+    return [
+        *(places(cause) if cause is not None else ()),
+        type(problem).__name__,
+        *(f"{frame.filename}:{frame.lineno} in {frame.name}" for frame in frames),
+    ]
 
 
 def begin(folder: Path) -> Path:

@@ -412,6 +412,10 @@ class Ledger(Protocol):
         """The books of a run."""
         ...
 
+    def being_sent(self, run: str) -> int:
+        """How many rows are in a call whose answer is not recorded: on their way while their sender is at work, else unknown."""
+        ...
+
     def counts_by_state(self, run: str) -> dict[str, int]:
         """How many of the tasks that a run created were last seen in each state; a blank: in none yet."""
         ...

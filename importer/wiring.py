@@ -5,6 +5,7 @@ import json
 import os
 import subprocess
 import sys
+import zlib
 from collections.abc import Callable, Coroutine, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
@@ -20,6 +21,8 @@ from importer.settings import Settings
 
 if TYPE_CHECKING:
     import ssl
+
+    from filelock import FileLock
 
     from importer.approvals.log import ApprovalLog
     from importer.core.approval import Person
@@ -131,6 +134,15 @@ def page_lock(settings: Settings) -> "SubmissionLock":
         "Another importer serve has this state folder",
         "Use its page, end it, or choose another folder with --state-dir.",
     )
+
+
+def report_lock(settings: Settings, run: str) -> "FileLock":
+    """The lock under which the reports of a run are written; a few runs share one, so that no file is left for each. Raises OSError."""
+    from filelock import FileLock
+
+    folder = settings.state_dir / "locks"
+    private_folder(folder)
+    return FileLock(folder / f"reports-{zlib.crc32(run.encode()) % 16:x}.lock", mode=0o600)
 
 
 def who() -> "Who":

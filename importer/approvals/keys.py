@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from hashlib import sha256
 from pathlib import Path
 
-from cryptography.exceptions import InvalidSignature
+from cryptography.exceptions import InvalidSignature, UnsupportedAlgorithm
 from cryptography.hazmat.primitives import serialization
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey, Ed25519PublicKey
 
@@ -43,7 +43,7 @@ def public_key(folder: Path) -> PublicKey:
     path = folder / PUBLIC
     try:
         key = serialization.load_pem_public_key(path.read_bytes())
-    except (OSError, ValueError) as problem:
+    except (OSError, ValueError, UnsupportedAlgorithm) as problem:
         raise LedgerError(f"The public key of the approvals, {path}, cannot be read: {problem}.", KEEP) from problem
     if not isinstance(key, Ed25519PublicKey):
         raise LedgerError(f"{path} is not a public key of Ed25519.", KEEP)
@@ -75,7 +75,7 @@ def _read(path: Path) -> Ed25519PrivateKey:
             mode = os.fstat(file.fileno()).st_mode
             pem = file.read()
         key = serialization.load_pem_private_key(pem, None)
-    except (OSError, ValueError, TypeError) as problem:
+    except (OSError, ValueError, TypeError, UnsupportedAlgorithm) as problem:
         raise LedgerError(f"The key that signs approvals, {path}, cannot be read: {problem}.", KEEP) from problem
     if sys.platform != "win32" and mode & 0o077:
         raise LedgerError(f"Others may read the key that signs approvals, {path}.", f"chmod 600 {path}")

@@ -72,7 +72,7 @@ class ApprovalLog:
         if not self.path.exists() and not (self.folder / HEAD).exists():
             chain = Chain()
         else:
-            with self._locked():
+            with self._in_words("read"), self._locked():
                 chain = self.as_it_stands()
         for head in known:
             if head and head not in chain.hashes:
@@ -145,18 +145,25 @@ class ApprovalLog:
             yield
 
     @contextmanager
+    def _in_words(self, what: str) -> Iterator[None]:
+        """The system's refusals in words."""
+        try:
+            yield
+        except OSError as problem:
+            raise LedgerError(
+                f"The log of approvals {self.path} cannot be {what}: {problem.strerror or problem}.",
+                "Check --state-dir.",
+            ) from problem
+
+    @contextmanager
     def _writing(self) -> Iterator[Chain]:
         """The log as it is, whole, and nobody else's until the end. Raises LedgerError."""
-        try:
+        with self._in_words("written"):
             if not self.folder.is_dir():
                 private_folder(self.folder)
                 sync_folder(self.folder.parent)
             with self._locked():
                 yield self._mended()
-        except OSError as problem:
-            raise LedgerError(
-                f"The log of approvals {self.path} cannot be written: {problem.strerror}.", "Check --state-dir."
-            ) from problem
 
     def _mended(self) -> Chain:
         """The log after a kill is brought to what counts."""

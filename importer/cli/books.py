@@ -86,7 +86,7 @@ def runs(flags: Table[str, Any], profile: str | None, format_: str) -> int:
 def report(run: str, results: str, flags: Table[str, Any], profile: str | None, format_: str) -> int:
     """`importer report`."""
     from importer.desk.copies import rejects_run
-    from importer.desk.results import one_run
+    from importer.desk.results import one_run, reporting
     from importer.wiring import ledger
     from importer.writers import results_csv, results_json, results_xlsx
 
@@ -110,15 +110,16 @@ def report(run: str, results: str, flags: Table[str, Any], profile: str | None, 
         folder = Path(settings.text("out") if chosen else record.out).absolute() / f"run-{record.run}"
         facts, counts = book.run_facts(record.run), book.counts(record.run)
         paths: dict[str, str] = {}
-        for each in wanted:
-            if each == "annotated":
-                made = _annotated(folder, book, record)
-            elif each == "rejects":
-                made = rejects_run(folder, book, record)
-            else:
-                made = writers[each](folder, facts, counts, lambda: book.result_rows(record.run))
-            paths[REPORTS.get(each, f"results_{each}")] = str(made.absolute())
-        _seal(settings, book, record, folder)
+        with reporting(settings, record.run):
+            for each in wanted:
+                if each == "annotated":
+                    made = _annotated(folder, book, record)
+                elif each == "rejects":
+                    made = rejects_run(folder, book, record)
+                else:
+                    made = writers[each](folder, facts, counts, lambda: book.result_rows(record.run))
+                paths[REPORTS.get(each, f"results_{each}")] = str(made.absolute())
+            _seal(settings, book, record, folder)
     finally:
         book.close()
     if as_json:

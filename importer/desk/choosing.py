@@ -12,6 +12,7 @@ from importer.core.mapping import RESERVED, Template
 from importer.core.mapping import Mapping as ColumnMapping
 from importer.core.names import nearest
 from importer.core.rows import Row, column_letter
+from importer.desk.table import CELL_KEPT
 from importer.drafts.draft import ColumnChoice, Columns, FieldChoice
 
 ATTRIBUTE = "attribute:"
@@ -69,6 +70,11 @@ def chosen_mapping(head: Row, base: ColumnMapping, limits: Limits, chosen: Mappi
     constants = {field: text for field, text in base.constants.items() if field not in fields}
     mapping = replace(base, columns=fields, attributes=attributes, constants=constants, ignore=tuple(ignore))
     return _shortest(head, mapping, base, limits)
+
+
+def name_of(field: str) -> str:
+    """A field or attribute as people call it."""
+    return COLUMN_OF[field].name if field in COLUMN_OF else field.removeprefix(ATTRIBUTE)
 
 
 def _shortest(head: Row, mapping: ColumnMapping, base: ColumnMapping, limits: Limits) -> ColumnMapping:
@@ -130,14 +136,16 @@ def _locked(header: Header, fed: Mapping[int, tuple[str, Template]], index: int)
     """Why nothing else can be chosen for a column; a blank: it can."""
     if index in fed and fed[index][1].column is None:
         field, template = fed[index]
-        return f"part of {_name(field)}: {template.text}"
+        return f"part of {name_of(field)}: {template.text}"
     heading = header.headings[index]
     if not heading:
         return "it has no heading"
     if "{" in heading or "}" in heading:
         return "its heading has braces"
-    if sum(normal(other) == normal(heading) for other in header.headings) > 1:
+    if header.headings.count(heading) > 1:  # those that differ in case or signs are told apart by how they are written
         return "another column has the same heading"
+    if len(heading) >= CELL_KEPT:  # its end is not known here
+        return "its heading is too long"
     return ""
 
 
@@ -161,11 +169,7 @@ def _no_field_twice(header: Header, fed: Mapping[int, tuple[str, Template]], cha
     for field, several in places.items():
         if len(several) > 1:
             names = listed(f"{header.headings[index]} ({column_letter(index)})" for index in several)
-            raise UsageError(f"Several columns are to be {_name(field)}: {names}.", "Choose one of them.")
-
-
-def _name(field: str) -> str:
-    return COLUMN_OF[field].name if field in COLUMN_OF else field.removeprefix(ATTRIBUTE)
+            raise UsageError(f"Several columns are to be {name_of(field)}: {names}.", "Choose one of them.")
 
 
 def _suggestion(heading: str, taken: set[str], limits: Limits) -> str | None:

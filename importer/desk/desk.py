@@ -45,6 +45,18 @@ class Desk:
         return None if self.attended else UNATTENDED_S
 
 
+@contextlib.contextmanager
+def ledger_beside(desk: Desk) -> "Iterator[Ledger]":
+    """The same ledger for another thread: a connection of SQLite shows one moment as long as anybody reads from it."""
+    from importer.wiring import ledger
+
+    book = ledger(desk.settings)
+    try:
+        yield book
+    finally:
+        book.close()
+
+
 def proven(settings: Settings) -> None:
     """Wrong settings are told at once. Raises SettingsError."""
     _ = (

@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 from importer.core.approval import Approval, decisions_on
-from importer.core.errors import PlanRefused
+from importer.core.errors import ImporterError, LedgerError, PlanRefused
 from importer.desk.deciding import known_heads
 from importer.desk.picture import TONES, Standing
 
@@ -22,7 +22,14 @@ PAGE = 25
 PLANS_MOST = 500
 """So many of the newest plans are looked through."""
 VALIDATING, WAITS, APPROVED, REJECTED = "Validating", "Waiting for approval", "Approved", "Rejected"
-LOOKS = {VALIDATING: ("✎", "calm"), WAITS: ("…", "look"), APPROVED: ("✔", "calm"), REJECTED: ("✖", "bad")}
+UNTOLD = "Decision not known"
+LOOKS = {
+    VALIDATING: ("✎", "calm"),
+    WAITS: ("…", "look"),
+    APPROVED: ("✔", "calm"),
+    REJECTED: ("✖", "bad"),
+    UNTOLD: ("?", "look"),
+}
 """Sign and tone of the words for what is no run yet; those of runs are in Standing."""
 WORDS = (*LOOKS, *(each.words for each in Standing))
 
@@ -55,6 +62,7 @@ class Listed:
     total: int
     number: int
     words: Sequence[str]  # all that occur, for the filter
+    problem: ImporterError | None = None  # why the decisions on plans cannot be told
 
     @property
     def first(self) -> int:
@@ -76,13 +84,16 @@ async def listed(
     desk: "Desk", drafting: "Drafting", keeper: "RunKeeper", *, word: str = "", text: str = "", number: int = 1
 ) -> Listed:
     """A page of the history. `word`: only what is in this state; `text`: only files and people that have it in their names."""
+    from importer.wiring import plans
+
     records = desk.book.runs()
     ran = {record.preview.about.plan for record in records}
-    made, decisions = await asyncio.to_thread(_plans, desk, known_heads(desk.book), ran)
+    made = await asyncio.to_thread(lambda: list(_waiting(plans(desk.settings).newest_first(), ran)))
+    decisions, problem = await asyncio.to_thread(_decisions, desk, known_heads(desk.book), made)
     drafts = [draft for draft in await drafting.drafts() if draft.plan is None]
     items = [
         *(_run(keeper, record) for record in records),
-        *(_plan(preview, decisions.get(preview.about.plan)) for preview in made),
+        *(_plan(preview, decisions.get(preview.about.plan), known=problem is None) for preview in made),
         *(_item(f"/imports/{d.id}/{'sheet' if d.step == 'planned' else d.step}", VALIDATING, d.file_name, d.at, d.by.name) for d in drafts),
     ]  # fmt: skip
     words = sorted({item.word for item in items}, key=WORDS.index)
@@ -98,20 +109,25 @@ async def listed(
     found.sort(key=lambda item: item.at, reverse=True)
     total = len(found)
     page = min(max(number, 1), max(-(-total // PAGE), 1))
-    return Listed(found[(page - 1) * PAGE : page * PAGE], total, page, words)
+    return Listed(found[(page - 1) * PAGE : page * PAGE], total, page, words, problem)
 
 
-def _plans(desk: "Desk", heads: Sequence[str], ran: set[str]) -> "tuple[list[Preview], Mapping[str, Approval]]":
-    """The newest plans that did not run, and the last decision on each. In a thread: it opens their files."""
-    from importer.wiring import approvals, plans
+def _decisions(
+    desk: "Desk", heads: Sequence[str], made: "Sequence[Preview]"
+) -> tuple[Mapping[str, Approval], LedgerError | None]:
+    """The last decision on each plan; none, and why, where the log is not to be trusted: runs must be found all the same."""
+    from importer.wiring import approvals
 
-    entries = approvals(desk.settings).read(heads).entries
-    made = list(_waiting(plans(desk.settings).newest_first(), ran))
+    try:
+        entries = approvals(desk.settings).read(heads).entries
+    except LedgerError as problem:
+        return {}, problem
     last = {each.about.plan: decisions_on(each.about.plan, entries) for each in made}
-    return made, {plan: found[-1] for plan, found in last.items() if found}
+    return {plan: found[-1] for plan, found in last.items() if found}, None
 
 
 def _waiting(files: "Iterator[PlanFile]", ran: set[str]) -> "Iterator[Preview]":
+    """The newest plans that did not run. In a thread: it opens their files."""
     for _, file in zip(range(PLANS_MOST), files, strict=False):
         try:
             preview = file.preview()
@@ -121,9 +137,10 @@ def _waiting(files: "Iterator[PlanFile]", ran: set[str]) -> "Iterator[Preview]":
             yield preview
 
 
-def _plan(preview: "Preview", last: Approval | None) -> Item:
+def _plan(preview: "Preview", last: Approval | None, *, known: bool) -> Item:
     about = preview.about
-    word = WAITS if last is None else APPROVED if last.approved else REJECTED
+    decided = WAITS if last is None else APPROVED if last.approved else REJECTED
+    word = decided if known else UNTOLD
     approver = last.who.name if last is not None else ""
     return _item(
         f"/plans/{about.plan}", word, about.source, about.made_at, about.preparer, approver, preview.head.counts["read"]

@@ -1,72 +1,46 @@
-"""Keeper: runs that are carried on inside a server, over its end and its death. What is sent, and when, the flow decides."""
+"""Keeper: runs that a server carries on, over its end and its death, as people want it. What is sent, and when, the flow decides."""
 
 import asyncio
 import logging
-import secrets
-from collections.abc import AsyncGenerator, Coroutine
-from contextlib import ExitStack, contextmanager, suppress
-from dataclasses import dataclass, field, replace
+from collections.abc import AsyncGenerator
+from contextlib import ExitStack, suppress
+from dataclasses import replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from importer.core.approval import Person
-from importer.core.errors import AlreadyRunning, ImporterError, Interrupted, PlanRefused, UsageError
-from importer.desk.desk import Desk, proven, rows_to_send, running
+from importer.core.errors import ImporterError, Interrupted, PlanRefused, UsageError
+from importer.desk.audience import Audience
+from importer.desk.carrying import Carrying
+from importer.desk.desk import Desk, ledger_beside, proven
 from importer.desk.opening import started
-from importer.desk.picture import Brief, Live, Picture, Problem, Standing
-from importer.desk.results import as_before, may_report, results_folder, results_reports
-from importer.desk.sight import Course, Sight
-from importer.desk.watching import Channel, Event
+from importer.desk.picture import Brief, Picture, Problem
+from importer.desk.results import may_report
+from importer.desk.sight import Sight
+from importer.desk.watching import Event
 from importer.desk.wishes import Kind, Wish, Wishes
+from importer.logs import places
 from importer.settings import Settings, Value
 from importer.wiring import clock as machine_clock
-from importer.wiring import ledger, plans
+from importer.wiring import plans
 from importer.wiring import who as myself
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
-
-    from importer.flow.run import Ending, Running
-    from importer.ports import Clock, Ledger, RunRecord, Target
+    from importer.ports import Clock, RunRecord
     from importer.wiring import Connection
 
 log = logging.getLogger(__name__)
 
 TICK_S = 1.0
-ASK_AGAIN_S = 2.0
-"""So often it is asked whether another program has ended."""
-LOGS_MOST = 5
-"""Problems that are told at once; the picture has more."""
-PAST_MOST = 50
 SYSTEM = Person("the server", "")
-
-
-@dataclass(slots=True, eq=False)
-class _Carried:
-    """One run that goes on here."""
-
-    run: str
-    live: Live
-    throttles: int  # that the pace knew of before
-    woken: asyncio.Event = field(default_factory=asyncio.Event)
-    stopped: Interrupted | None = None
-    carrier: "Running | None" = None
-    task: "asyncio.Task[None] | None" = None
-    settled: int = 0  # at the last tick
-    told: int = 0  # problems, likewise
-
-    def stop(self, reason: Interrupted) -> None:
-        self.stopped = reason
-        self.woken.set()
-        if self.carrier is not None:
-            self.carrier.stop(reason)
+HELD_BACK: dict[Kind, tuple[str, ...]] = {"paused": ("running",), "stopped": ("running", "paused", "halted")}
+"""What may be held back where it does not go on: what is to go on and may not be sent from here; for good, also what rests for now."""
 
 
 class RunKeeper:
     """Made once per server, on its event loop; `begin` picks up what was going on, `close` lets it rest.
 
-    The mutable state: the runs that go on here, the order in which they are sent, the channels of those that are
-    watched, and the wishes, which are kept on disk and written before they take effect.
+    The mutable state: the wishes, which are kept on disk and written before they take effect; and what its parts hold.
     """
 
     def __init__(self, desk: Desk, connection: "Connection", clock: "Clock | None" = None) -> None:
@@ -75,14 +49,9 @@ class RunKeeper:
         self._clock = clock or machine_clock()
         self._wishes = Wishes(desk.settings.state_dir / "page.sqlite")
         self._sight = Sight(desk, connection, self._wishes, self._clock, myself())
-        self._carried: dict[str, _Carried] = {}
-        self._past: dict[str, Live] = {}  # what the last runs that went on here told
-        self._order: list[str] = []  # runs that have rows to send: the first is being sent
-        self._channels: dict[str, Channel] = {}
-        self._shown: dict[str, tuple[dict[str, Any], Standing]] = {}  # what watchers were told last
-        self._writing: dict[str, asyncio.Lock] = {}
-        self._others: set[asyncio.Task[None]] = set()
-        self._epoch = secrets.token_hex(4)
+        self._carrying = Carrying(desk, connection, self._sight, self._rested)
+        self._audience = Audience(self.picture, self._carrying.told)
+        self._starting = asyncio.Lock()
         self._ticking: asyncio.Task[None] | None = None
         self._closing = False
 
@@ -103,26 +72,23 @@ class RunKeeper:
             if self._desk.book.run(run) is None:
                 self._wishes.put(run, Wish("halted", SYSTEM, self._sight.stamp(), f"The ledger has no run {run}."))
             elif self._sight.blocked is None:
-                self._carry(run)
+                self._carrying.begin(run)
         self._ticking = asyncio.create_task(self._tick_on())  # ended by `close`
 
     async def close(self) -> None:
         """Ends cleanly: calls in flight may land. What was going on goes on with the next server."""
         self._closing = True
-        for each in list(self._carried.values()):
-            each.stop(Interrupted(143, "The server was ended; it goes on when it is started again."))
-        tasks = [each.task for each in self._carried.values() if each.task is not None]
-        await asyncio.gather(*tasks, *self._others, return_exceptions=True)
+        reason = "The server was ended; it goes on when it is started again."
+        await self._carrying.close(Interrupted(143, reason))
         if self._ticking is not None:
             self._ticking.cancel()
             with suppress(asyncio.CancelledError):
                 await self._ticking
-        for channel in self._channels.values():
-            channel.close()
+        self._audience.close()
         self._wishes.close()
 
     def _trust(self) -> None:
-        with _ledger_beside(self._desk) as book:
+        with ledger_beside(self._desk) as book:
             book.trusted()
 
     # What people want
@@ -137,20 +103,31 @@ class RunKeeper:
         plan_id = plans(settings).named(plan).preview().about.plan
         out = Path(settings.text("out")).absolute() / "run-new"
         await asyncio.to_thread(may_report, out)
-        connection = replace(self._connection, target=self._target())
-        self._wishes.begin(plan_id, who, self._sight.stamp())
+        async with self._starting:  # of two who press at once the second is refused, and takes nothing from the first
+            run = await self._opened(plan_id, settings, who)
+        self._carrying.begin(run)
+        return run
+
+    async def _opened(self, plan: str, settings: Settings, who: Person) -> str:
+        """Opens the run, so that a server that ends anywhere in this knows it again."""
+        connection = replace(self._connection, target=self._carrying.target())
+        self._wishes.begin(plan, who, self._sight.stamp())
         try:
-            with _ledger_beside(self._desk) as book:
+            with ledger_beside(self._desk) as book:
                 desk = replace(self._desk, settings=settings, book=book, early=ExitStack())
-                run = await started(desk, plan_id, connection, who=who)
-            self._wishes.put(run, Wish("running", who, self._sight.stamp()), "started")
-        finally:
-            self._wishes.begun(plan_id)
-        self._carry(run)
+                run = await started(desk, plan, connection, who=who)
+        except ImporterError:
+            self._wishes.begun(plan)  # whoever is called off does not know: the thread that opens it goes on
+            raise
+        self._wishes.put(run, Wish("running", who, self._sight.stamp()), "started")
+        self._wishes.begun(plan)
         return run
 
     async def pause(self, run: str, who: Person) -> None:
-        """Lets calls in flight land, and sends nothing more until somebody resumes. Raises UsageError."""
+        """Lets calls in flight land, and sends nothing more until somebody resumes. Raises UsageError.
+
+        Whoever comes second, also after a stop, has what they want already: nothing changes.
+        """
         self._rest(run, who, "paused", f"Paused by {who}.")
 
     async def stop(self, run: str, who: Person) -> None:
@@ -166,134 +143,38 @@ class RunKeeper:
             raise PlanRefused(
                 f"The run {run} belongs to {made_for}, this is {here}.", "Start a server with the run's own settings."
             )
-        each = self._carried.get(run)
-        if each is not None and each.stopped is None:
+        course = self._carrying.course(run)
+        if course is not None and not course.is_stopping:
             return
         self._wishes.put(run, Wish("running", who, self._sight.stamp()), "resumed")
-        if each is None:
-            self._carry(run)  # else it goes on once the calls in flight have landed
+        if course is None:
+            self._carrying.begin(run)  # else it goes on once the calls in flight have landed
 
     def _rest(self, run: str, who: Person, kind: Kind, reason: str) -> None:
-        self._sight.record(run)
+        here, elsewhere = self.carries(run), self.picture(run).elsewhere
         wish = self._wishes.of(run)
-        each = self._carried.get(run)
-        if each is None and not (wish is not None and wish.kind in ("paused", "halted") and kind == "stopped"):
+        was = wish.kind if wish is not None else ""
+        if not elsewhere and (was == kind or (was, kind) == ("stopped", "paused")):
+            return
+        if not here and (elsewhere or was not in HELD_BACK[kind]):
             raise UsageError(
-                f"The run {run} is not going on here.", "What the command line carries on is stopped there, by Ctrl-C."
+                f"The run {run} is not going on here.",
+                "It may have ended meanwhile. What the command line carries on is stopped there, by Ctrl-C.",
             )
         self._wishes.put(run, Wish(kind, who, self._sight.stamp()), kind)
-        if each is not None:
-            each.stop(Interrupted(130, reason))
-
-    def _target(self) -> "Target":
-        """A target of a run's own: log-in and retry budget are no other run's."""
-        return self._connection.another() if self._connection.another is not None else self._connection.target
+        self._carrying.stop(run, Interrupted(130, reason))
 
     def _trusted(self) -> None:
         if self._sight.blocked is not None:
             raise self._sight.blocked
 
-    # Carrying on
-
-    def _carry(self, run: str) -> None:
-        live = self._past.pop(run, None) or Live(self._sight.stamp)
-        live.standing, live.doing, live.wait, live.settled = Standing.WAITING, "", "", 0
-        gauge = self._connection.gauge
-        each = _Carried(run, live, gauge.throttles if gauge is not None else 0)
-        self._carried[run] = each
-        if self._desk.book.unsettled(run):
-            self._order.append(run)
-        each.task = asyncio.create_task(self._carried_on(each))  # awaited by `close`
-
-    async def _carried_on(self, each: _Carried) -> None:
-        """A run, to where it rests. The door of its task: whatever goes wrong becomes the picture's problem."""
-        problem: ImporterError | None = None
-        try:
-            problem = await self._to_its_end(each)
-            each.live.doing = "writing its reports"
-            await self._report(each.run, each.live)
-        except ImporterError as reason:
-            problem = reason
-        except Exception as reason:
-            log.exception("run given up", extra={"run": each.run})
-            problem = ImporterError(f"Unexpected failure: {type(reason).__name__}: {reason}", "Resume tries again.")
-        finally:
-            self._leave_order(each.run)
-        self._noted(each.run, problem)
-        del self._carried[each.run]
-        self._sight.forget(each.run)
-        self._past[each.run] = each.live
-        while len(self._past) > PAST_MOST:
-            del self._past[next(iter(self._past))]
-        if isinstance(problem, Interrupted) and not self._closing and each.run in self._wishes.wanted():
-            self._carry(each.run)  # somebody resumed it while it came to rest
-        self._show(each.run)
-
-    async def _to_its_end(self, each: _Carried) -> ImporterError | None:
-        """What stopped it, if anything did."""
-        record = self._sight.record(each.run)
-        settings = as_before(self._desk.settings, record)
-        await asyncio.to_thread(may_report, results_folder(settings, record))
-        target = self._target()
-        while True:
-            if not await self._in_turn(each):
-                return each.stopped
-            desk = replace(self._desk, settings=settings, attended=True, early=ExitStack())
-            desk.early.callback(self._sent, each)
-            try:
-                ending = await self._once(each, desk, target)
-            except AlreadyRunning as reason:
-                each.live.wait = f"{reason} This run goes on when that one ends."
-                await self._asleep(each, ASK_AGAIN_S)
-                continue
-            if ending.audits_denied:
-                each.live.tell(f"Audit entries were not given: {ending.audits_denied}")
-            return ending.problem
-
-    async def _once(self, each: _Carried, desk: Desk, target: "Target") -> "Ending":
-        connection = replace(self._connection, target=target)
-        carrier = running(desk, connection, each.live, rows_to_send(desk.book, each.run))
-        each.carrier = carrier
-        if each.stopped is not None:
-            carrier.stop(each.stopped)
-        else:
-            each.live.standing = Standing.IMPORTING if each.run in self._order else Standing.TRACKING
-            each.live.doing, each.live.wait = "logging in", ""
-        return await carrier.carry_on(each.run)
-
-    async def _in_turn(self, each: _Carried) -> bool:
-        """Waits until the runs before it are sent. False where it was stopped meanwhile."""
-        while each.stopped is None:
-            ahead = self._order[: self._order.index(each.run)] if each.run in self._order else []
-            if not ahead:
-                return True
-            others = f", and {len(ahead) - 1} more before it" if len(ahead) > 1 else ""
-            each.live.wait = f"Waits until the run {ahead[0]} is sent{others}: one run is sent at a time."
-            await self._asleep(each, None)
-        return False
-
-    async def _asleep(self, each: _Carried, seconds: float | None) -> None:
-        """Until it is woken, or so many seconds have passed."""
-        each.woken.clear()
-        with suppress(TimeoutError):
-            await asyncio.wait_for(each.woken.wait(), seconds)
-
-    def _sent(self, each: _Carried) -> None:
-        """Everything is sent: the next run may be, and there is something to read already."""
-        self._leave_order(each.run)
-        each.live.standing = Standing.TRACKING
-        self._beside(self._report(each.run, each.live))
-
-    def _leave_order(self, run: str) -> None:
-        if run in self._order:
-            self._order.remove(run)
-        for each in self._carried.values():
-            each.woken.set()
-
-    def _beside(self, work: Coroutine[Any, Any, None]) -> None:
-        task = asyncio.create_task(work)
-        self._others.add(task)
-        task.add_done_callback(self._others.discard)
+    def _rested(self, run: str, problem: ImporterError | None) -> None:
+        """Notes how a run rests, or goes on with one that somebody resumed while it came to rest. Raises LedgerError."""
+        self._sight.forget(run)
+        self._noted(run, problem)
+        if isinstance(problem, Interrupted) and not self._closing and run in self._wishes.wanted():
+            self._carrying.begin(run)
+        self._audience.show(run)
 
     def _noted(self, run: str, problem: ImporterError | None) -> None:
         """How the run rests, unless a person or the server's end made it rest."""
@@ -306,25 +187,6 @@ class RunKeeper:
         else:
             self._wishes.put(run, Wish("halted", who, self._sight.stamp(), str(problem), problem.fix))
 
-    # Reports
-
-    async def _report(self, run: str, live: Live) -> None:
-        """Writes the reports beside the loop, from a ledger of their own: a long read would hold the other's eyes to one moment."""
-        async with self._writing.setdefault(run, asyncio.Lock()):
-            try:
-                unwritten = await asyncio.to_thread(self._write_reports, run)
-            except ImporterError as problem:
-                unwritten = f"The reports are not written: {problem} {problem.fix}"
-        if unwritten:
-            live.tell(unwritten)
-
-    def _write_reports(self, run: str) -> str:
-        with _ledger_beside(self._desk) as book:
-            record = book.run(run)
-            assert record is not None
-            reports = results_reports(as_before(self._desk.settings, record), book, run)
-        return f"{reports.unwritten} {reports.unwritten.fix}" if reports.unwritten is not None else ""
-
     def reports_of(self, run: str) -> dict[str, Path]:
         """The reports of a run that are there, by name: `results_xlsx`, `results_json`, `manifest`. Raises UsageError."""
         return self._sight.reports_of(run)
@@ -333,19 +195,19 @@ class RunKeeper:
 
     def picture(self, run: str) -> Picture:
         """A run as it is now, whoever carries it on. Raises UsageError for an unknown one."""
-        return self._sight.picture(run, self._course(run), self._past.get(run))
+        return self._sight.picture(run, self._carrying.course(run), self._carrying.past(run))
 
     def brief(self, record: "RunRecord") -> Brief:
         """A run in one line."""
-        return self._sight.brief(record, self._course(record.run), self._past.get(record.run))
+        return self._sight.brief(record, self._carrying.course(record.run), self._carrying.past(record.run))
 
     async def problems(self, run: str) -> tuple[Problem, ...]:
         """The first rows of a run that did not become tasks, in file order."""
         return await self._sight.problems(run)
 
-    def _course(self, run: str) -> Course | None:
-        each = self._carried.get(run)
-        return Course(each.live, each.stopped is not None) if each is not None else None
+    def carries(self, run: str) -> bool:
+        """Whether a run goes on here."""
+        return run in self._carrying.runs
 
     # Watching
 
@@ -355,19 +217,12 @@ class RunKeeper:
         `tick` comes once a second at most, when something changed. Raises UsageError for an unknown run.
         """
         self._sight.record(run)
-        channel = self._channels.setdefault(run, Channel(self._epoch))
-
-        def whole() -> dict[str, Any]:
-            picture = self.picture(run)
-            self._shown.setdefault(run, (picture.tick(), picture.standing))  # what the next event is compared with
-            return picture.record()
-
-        return channel.watch(after, whole)
+        return self._audience.watch(run, after)
 
     @property
     def watchers(self) -> int:
         """How many watch at the moment, all runs together."""
-        return sum(len(channel.watchers) for channel in self._channels.values())
+        return self._audience.watchers
 
     async def _tick_on(self) -> None:
         while True:
@@ -376,42 +231,14 @@ class RunKeeper:
                 self.tick()
             except ImporterError as problem:  # the ledger cannot be read at the moment
                 log.warning("not shown", extra={"problem": str(problem)})
+            except Exception as problem:  # noqa: BLE001 - the door of the task: those who watch would wait for ever
+                log.error("not shown", extra={"trace": places(problem)})
 
     def tick(self) -> None:
         """A second has passed."""
-        gauge = self._connection.gauge
-        for each in self._carried.values():
-            if each.live.standing is Standing.IMPORTING:
-                each.live.course.add(each.live.settled - each.settled, gauge.counted() if gauge is not None else 0)
-            each.settled = each.live.settled
-            if gauge is not None:
-                each.live.throttles = gauge.throttles - each.throttles
-                each.live.held_s += gauge.held_s() > 0
-        for run in {*self._carried, *self._channels}:
-            self._show(run)
-
-    def _show(self, run: str) -> None:
-        """Tells the watchers of a run what is new."""
-        channel = self._channels.get(run)
-        if channel is None:
-            return
-        picture = self.picture(run)
-        tick, (before, was) = picture.tick(), self._shown.get(run, ({}, None))
-        self._shown[run] = tick, picture.standing
-        each = self._carried.get(run)
-        if each is not None and each.live.told > each.told:
-            news = list(picture.problems)[-min(each.live.told - each.told, LOGS_MOST) :]
-            each.told = each.live.told
-            for problem in news:
-                channel.tell("log", problem.record())
-        if picture.standing is not was and was is not None:
-            channel.tell("state", tick)
-        elif tick != before:
-            channel.tell("tick", tick)
-        if was is not None and was.is_going_on and not picture.standing.is_going_on:
-            channel.tell("end", tick)
-        if not channel.watchers and not picture.standing.is_going_on:
-            del self._channels[run], self._shown[run]
+        self._carrying.tick()
+        for run in self._carrying.runs | self._audience.runs:
+            self._audience.show(run)
 
 
 def _with(settings: Settings, name: str, value: str) -> Settings:
@@ -419,13 +246,3 @@ def _with(settings: Settings, name: str, value: str) -> Settings:
     made = Settings({**settings.values, name: Value(value, "the page")}, settings.mapping, settings.mapping_file)
     proven(made)
     return made
-
-
-@contextmanager
-def _ledger_beside(desk: Desk) -> "Iterator[Ledger]":
-    """The same ledger for another thread: a connection of SQLite shows one moment as long as anybody reads from it."""
-    book = ledger(desk.settings)
-    try:
-        yield book
-    finally:
-        book.close()

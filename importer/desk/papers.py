@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 from importer.core.errors import UsageError
 from importer.desk.copies import annotated_plan, annotated_run, rejects_run
-from importer.desk.results import as_before, one_run, results_folder, seal_again
+from importer.desk.results import as_before, newest, one_run, reporting, results_folder, seal_again
 from importer.settings import Settings
 
 if TYPE_CHECKING:
@@ -16,6 +16,8 @@ if TYPE_CHECKING:
 
 OVER = ("manifest.json",)
 """Written when a run is sealed, and not by being asked for."""
+AS_WRITTEN = ("results.xlsx", "results.json", *OVER)
+"""Written at the end of whatever is done with a run."""
 RUN_PAPERS = ("results.xlsx", "results.json", "results.csv", "rejects.xlsx", "annotated.xlsx", "audit.jsonl", *OVER)
 PLAN_PAPERS = ("preview.xlsx", "preview.html", "preview.json", "checked.xlsx", "plan")
 
@@ -39,19 +41,26 @@ def plan_paper(settings: Settings, plan: str, name: str, link: str = "") -> Path
 def _plan_writers(
     settings: Settings, file: "PlanFile", preview: "Preview", link: str
 ) -> Mapping[str, Callable[[Path], Path]]:
+    from importer.desk.kinds import beside
+    from importer.wiring import plans
     from importer.writers import preview_html, preview_json, preview_xlsx
 
     rate = settings.rate
     return {
-        "preview.xlsx": lambda folder: preview_xlsx.write_preview(folder, preview, file.rows, rate),
+        "preview.xlsx": lambda folder: preview_xlsx.write_preview(folder, preview, file.rows, rate, link),
         "preview.json": lambda folder: preview_json.write_preview_json(folder, preview, file.rows, rate),
-        "preview.html": lambda folder: preview_html.write_preview_html(folder, preview, file.rows, rate, link),
+        "preview.html": lambda folder: preview_html.write_preview_html(
+            folder, preview, file.rows, rate, link, beside(plans(settings), preview)
+        ),
         "checked.xlsx": lambda folder: annotated_plan(folder, file).path,
     }
 
 
-def run_paper(settings: Settings, run: str, name: str) -> Path:
-    """One of RUN_PAPERS, as the ledger knows the run of exactly this ID now. Raises UsageError, NotWritten, LedgerError."""
+def run_paper(settings: Settings, run: str, name: str, *, going_on: bool = False) -> Path:
+    """One of RUN_PAPERS, as the ledger knows the run of exactly this ID now. Raises UsageError, NotWritten, LedgerError.
+
+    `going_on`: somebody carries the run on, so that what was written before is not the last word.
+    """
     from importer.wiring import ledger
 
     if name not in RUN_PAPERS:
@@ -62,17 +71,26 @@ def run_paper(settings: Settings, run: str, name: str) -> Path:
         if record.run != run:  # the beginning of an ID will do on a command line, not in an address
             raise UsageError(f"There is no run {run}.", "See the history.")
         folder = results_folder(as_before(settings, record), record)
-        there = _newest(folder, name)
+        there = newest(folder, name)
         if name in OVER and there is None:
             raise UsageError(f"The run {record.run} is not sealed yet.", "It is when its results are written.")
-        if there is not None and (name in OVER or (record.state == "done" and not book.unsettled(record.run))):
+        if name not in OVER and (going_on or record.state != "done" or book.unsettled(record.run)):
+            there = None
+        if there is not None and (name in AS_WRITTEN or _is_current(folder, there)):
             return there
-        path = _run_writers(book, record)[name](folder)
-        if _newest(folder, OVER[0]) is not None:
-            seal_again(settings, book, record, folder)
+        with reporting(settings, record.run):
+            path = _run_writers(book, record)[name](folder)
+            if newest(folder, OVER[0]) is not None:
+                seal_again(settings, book, record, folder)
         return path
     finally:
         book.close()
+
+
+def _is_current(folder: Path, paper: Path) -> bool:
+    """Whether a paper is no older than the results: they are written whenever something of the run was looked up again."""
+    results = newest(folder, "results.json")
+    return results is None or paper.stat().st_mtime_ns >= results.stat().st_mtime_ns
 
 
 def _run_writers(book: "Ledger", record: "RunRecord") -> Mapping[str, Callable[[Path], Path]]:
@@ -91,10 +109,3 @@ def _run_writers(book: "Ledger", record: "RunRecord") -> Mapping[str, Callable[[
         "audit.jsonl": writes(audit_jsonl.write_audit_jsonl),
         "annotated.xlsx": lambda folder: annotated_run(folder, book, record).path,
     }
-
-
-def _newest(folder: Path, name: str) -> Path | None:
-    """The file, also where it had to be called `results (2).xlsx` because the first was held open."""
-    stem, _, ending = name.partition(".")
-    found = [*folder.glob(name), *folder.glob(f"{stem} (*).{ending}")]
-    return max(found, key=lambda path: path.stat().st_mtime_ns, default=None)

@@ -113,7 +113,7 @@ class Course:
         if self._seconds >= self.step_s:
             self.points.append(Point(self._second, self._rows / self._seconds, calls))
             self._rows = self._seconds = 0
-        if len(self.points) > POINTS_MOST:
+        if len(self.points) >= POINTS_MOST:  # an even number: each has its pair
             self._halve()
 
     @property
@@ -138,6 +138,7 @@ class Live:
     states: dict[str, int] = field(default_factory=dict)
     followed: int | None = None  # tasks that are still followed
     audited: tuple[int, int] | None = None  # done, of how many
+    is_sending: bool = False  # rows may be in a call of this process
     doubt: int = 0
     settled: int = 0
     problems: deque[Problem] = field(default_factory=lambda: deque(maxlen=PROBLEMS_KEPT))
@@ -150,7 +151,7 @@ class Live:
         """An event of the flow and its numbers."""
         match event:
             case "submitting":
-                self.standing, self.doing, self.wait = Standing.IMPORTING, "", ""
+                self.standing, self.doing, self.wait, self.is_sending = Standing.IMPORTING, "", "", True
             case "settled":
                 self.doubt = numbers["doubt"]
                 self.settled = sum(count for name, count in numbers.items() if name != "doubt")
@@ -184,7 +185,7 @@ class Brief:
     """A run in one line."""
 
     standing: Standing
-    counts: Mapping[str, int]
+    counts: Mapping[str, int]  # as they are shown
     seconds: int | None  # so long it took, or has taken
     course: Sequence[float]  # rows a second; empty where it is not known
 
@@ -207,6 +208,7 @@ class Picture:
     fix: str
     elsewhere: str  # who else carries it on: not touched from here
     counts: Mapping[str, int]  # the books
+    being_sent: int  # rows that the books call unknown, and that somebody at work has on their way
     to_send: int
     settled: int  # of those
     doubt: int
@@ -226,6 +228,11 @@ class Picture:
     deeds: tuple[Deed, ...]
     reports: tuple[str, ...]  # names of those that can be had
 
+    @property
+    def shown(self) -> dict[str, int]:
+        """The books as people see them."""
+        return with_sent(self.counts, self.being_sent)
+
     def record(self) -> dict[str, Any]:
         """What changes while a run goes on, as plain values; all points of its course among them."""
         points = [[point.second, round(point.rows, 2), point.calls] for point in self.points]
@@ -238,9 +245,14 @@ class Picture:
             "standing": self.standing.value, "words": self.standing.words, "icon": self.standing.icon,
             "tone": self.standing.tone, "going_on": self.standing.is_going_on, "doing": self.doing, "wait": self.wait,
             "problem": self.problem, "fix": self.fix, "elsewhere": self.elsewhere, "counts": dict(self.counts),
-            "to_send": self.to_send, "settled": self.settled, "doubt": self.doubt, "rate": round(self.rate, 2),
+            "being_sent": self.being_sent, "to_send": self.to_send, "settled": self.settled, "doubt": self.doubt, "rate": round(self.rate, 2),
             "calls": self.calls, "cap": self.cap, "window_s": self.window_s, "throttles": self.throttles,
             "held_s": self.held_s, "left_s": self.left_s, "states": dict(self.states), "followed": self.followed,
             "audited": list(self.audited) if self.audited else None, "reports": list(self.reports),
             "point": [last.second, round(last.rows, 2), last.calls] if last else None, "step_s": self.step_s,
         }  # fmt: skip
+
+
+def with_sent(counts: Mapping[str, int], being_sent: int) -> dict[str, int]:
+    """The books with so many of the unknown rows named as what they are while their sender is at work."""
+    return {**counts, "unknown": counts["unknown"] - being_sent, "being_sent": being_sent}

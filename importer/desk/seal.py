@@ -2,7 +2,7 @@
 
 manifest.json   names every file below with its SHA-256, the input's as well, and is signed with the key of the approvals
 plan.plan       the plan as it ran: every cell that was read, every payload, every verdict
-input.xlsx      the file that was read, as far as it is still what it was and not beyond INPUT_MOST (or input.csv)
+input.xlsx      the file that was read, as far as it can be read, is still what it was and not beyond INPUT_MOST (or input.csv)
 approval/       the log of approvals up to then, with the key that verifies it
 log.jsonl       every call of the run that creates, with its rows, its answer and the platform's own ID of it
 results.*       what came of each row
@@ -18,6 +18,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from importer import __version__
+from importer.core.errors import FileRefused
 from importer.core.plan import canonical
 from importer.folders import private_folder
 from importer.writers.files import written
@@ -44,7 +45,8 @@ def sealed(
 ) -> Path:
     """Completes and signs a run's folder; `results` are the reports that were just written into it. Gives the manifest's path.
 
-    Raises NotWritten, LedgerError. May be called again whenever the results are written again.
+    Raises NotWritten, OSError, LedgerError. May be called again whenever the results are written again, one at a time
+    (see results.reporting): two at once would name files that the other one has replaced meanwhile.
     """
     files = [*_kept(folder, record, plan), _logged(folder, book, record.run), *_approval(folder, approvals), *results]
     head = record.preview.head
@@ -64,12 +66,27 @@ def sealed(
 def _kept(folder: Path, record: "RunRecord", plan: "PlanFile") -> Iterator[Path]:
     """The plan, and the input where it is still the one that was read."""
     yield _copied(plan.path, folder / PLAN)
-    head, source = record.preview.head, Path(record.preview.about.source)
-    name = folder / f"input.{head.format}"
-    if head.source_bytes <= INPUT_MOST and source.is_file() and _fingerprint(source)["sha256"] == head.source_sha256:
-        yield _copied(source, name)
-    elif name.is_file() and _fingerprint(name)["sha256"] == head.source_sha256:
+    head, about, name = record.preview.head, record.preview.about, folder / f"input.{record.preview.head.format}"
+    if name.is_file() and _fingerprint(name)["sha256"] == head.source_sha256:
         yield name  # kept by an earlier seal
+    elif head.source_bytes <= INPUT_MOST and _input(Path(about.kept or about.source), name, head.source_sha256):
+        yield name
+
+
+def _input(source: Path, name: Path, sha256: str) -> bool:
+    """Copies the input, if it can be read and is what it was: whoever verifies the folder asks for no more than its hash."""
+    from importer.sources.reader import fingerprint
+
+    try:
+        if fingerprint(source)[0] != sha256:
+            return False
+        _copied(source, name)
+    except (FileRefused, OSError):
+        return False
+    if _fingerprint(name)["sha256"] != sha256:  # it was changed while it was copied
+        name.unlink()
+        return False
+    return True
 
 
 def _approval(folder: Path, approvals: "ApprovalLog") -> Iterator[Path]:

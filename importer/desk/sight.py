@@ -11,8 +11,8 @@ from importer.core.moments import written
 from importer.core.stages import Stage
 from importer.core.states import in_words
 from importer.desk.desk import Desk
-from importer.desk.picture import PROBLEMS_KEPT, REASON_MOST, Brief, Live, Picture, Problem, Standing
-from importer.desk.results import as_before, exit_code_of, results_folder
+from importer.desk.picture import PROBLEMS_KEPT, REASON_MOST, Brief, Live, Picture, Problem, Standing, with_sent
+from importer.desk.results import as_before, exit_code_of, newest, results_folder
 from importer.desk.wishes import Wish, Wishes
 
 if TYPE_CHECKING:
@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from importer.wiring import Connection
 
 SENT = ("created", "existing", "failed", "unknown", "not_sent")
-REPORTS = {"results_xlsx": "results*.xlsx", "results_json": "results*.json", "manifest": "manifest.json"}
+REPORTS = {"results_xlsx": "results.xlsx", "results_json": "results.json", "manifest": "manifest.json"}
 STATES_S = 3.0
 """So long the count of tasks by state is good: of 100,000 rows it takes a tenth of a second."""
 
@@ -72,13 +72,14 @@ class Sight:
         live = course.live if course is not None else past or Live(self.stamp)
         unsettled, to_send = _unsettled(counts), sum(counts[name] for name in SENT)
         found, rate = self._found(record, counts, course), live.course.rate
+        being_sent = self._being_sent(run, counts, course, found)
         gauge, (cap, window_s) = self.connection.gauge, self.desk.settings.rate
         return Picture(
             run=run, plan=about.plan, source=about.source, opened_at=record.opened_at,
             environment=str(record.preview.head.environment), preparer=about.preparer,
             approver=str(record.approval.who) if record.approval else "", standing=found.standing, doing=found.doing,
             wait=self._wait(live) if course is not None else "", problem=found.problem, fix=found.fix,
-            elsewhere=found.elsewhere, counts=counts, to_send=to_send, settled=to_send - unsettled, doubt=live.doubt,
+            elsewhere=found.elsewhere, counts=counts, being_sent=being_sent, to_send=to_send, settled=to_send - unsettled, doubt=live.doubt,
             rate=rate, calls=gauge.counted() if gauge is not None else 0, cap=cap, window_s=window_s,
             throttles=live.throttles, held_s=live.held_s,
             left_s=round(unsettled / rate) if rate > 0 and found.standing is Standing.IMPORTING else None,
@@ -90,20 +91,17 @@ class Sight:
     def brief(self, record: "RunRecord", course: Course | None, past: Live | None) -> Brief:
         """The same in one line."""
         counts, live = self.counts(record.run), course.live if course is not None else past
-        found = self._found(record, counts, course).standing
+        found = self._found(record, counts, course)
+        shown = with_sent(counts, self._being_sent(record.run, counts, course, found))
         points = tuple(point.rows for point in live.course.points) if live is not None else ()
-        return Brief(found, counts, self._lasted_s(record, found), points)
+        return Brief(found.standing, shown, self._lasted_s(record, found.standing), points)
 
     def reports_of(self, run: str) -> dict[str, Path]:
         """The reports of a run that are there, by name: `results_xlsx`, `results_json`, `manifest`. Raises UsageError."""
         record = self.record(run)
         folder = results_folder(as_before(self.desk.settings, record), record)
-        found: dict[str, Path] = {}
-        for name, pattern in REPORTS.items():
-            newest = max(folder.glob(pattern), key=lambda path: path.stat().st_mtime, default=None)
-            if newest is not None:
-                found[name] = newest
-        return found
+        found = {name: newest(folder, file) for name, file in REPORTS.items()}
+        return {name: path for name, path in found.items() if path is not None}
 
     async def problems(self, run: str) -> tuple[Problem, ...]:
         """The first rows of a run that did not become tasks, in file order."""
@@ -139,6 +137,11 @@ class Sight:
             self._by_state[run] = now, states
         return states
 
+    def _being_sent(self, run: str, counts: dict[str, int], course: Course | None, found: Found) -> int:
+        """Rows in calls of a process that is at work; after its death they are what the books say, unknown."""
+        at_work = course.live.is_sending if course is not None else bool(found.elsewhere)
+        return min(self.desk.book.being_sent(run), counts["unknown"]) if at_work and counts["unknown"] else 0
+
     def _found(self, record: "RunRecord", counts: dict[str, int], course: Course | None) -> Found:
         if course is not None:
             doing = "calls in flight may land" if course.is_stopping else course.live.doing
@@ -164,9 +167,8 @@ class Sight:
                 return Found(Standing.STOPPED if unsettled else over, "", f"Stopped by {who} at {at}. {rest}", fix)
             case Wish(kind="halted", problem=problem, fix=fix):
                 return Found(Standing.FAILED, "", problem, fix)
-            case Wish(kind="running"):
-                blocked = self.blocked
-                return Found(Standing.WAITING, "", str(blocked or ""), blocked.fix if blocked is not None else "")
+            case Wish(kind="running") if self.blocked is not None:
+                return Found(Standing.WAITING, "", str(self.blocked), self.blocked.fix)
             case _ if unsettled or record.state != "done":
                 fix = f"Resume goes on, here or with importer resume {run}."
                 return Found(Standing.UNFINISHED, "", record.note or "Nobody carries it on.", fix)

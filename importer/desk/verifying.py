@@ -14,6 +14,7 @@ from importer.approvals.keys import PublicKey, public_key
 from importer.approvals.log import Chain, verified
 from importer.core.approval import Approval, decisions_on, use_of
 from importer.core.errors import ImporterError, UsageError
+from importer.core.findings import listed
 from importer.core.health import Line, fine, unchecked, wrong
 from importer.core.outcomes import Outcome
 from importer.core.plan import PlanRow, Preview, canonical, short
@@ -50,6 +51,10 @@ def checks(folder: Path, given: Path | None = None) -> Iterator[Line]:
         raise UsageError(
             f"{folder} holds no {MANIFEST}.", "Name the folder of a run: reports/run-… (importer report RUN seals it)."
         )
+    strange = [each.relative_to(folder).as_posix() for each in folder.rglob("*") if not _is_plain(each)]
+    if strange:  # reading a pipe or a device may never end
+        yield wrong("files", f"no files, and not sealed so: {listed(strange, TOLD)}", ADVICE, ALTERED)
+        return
     found = _Folder(folder, given)
     for name, check in CHECKS.items():
         try:
@@ -62,6 +67,11 @@ def checks(folder: Path, given: Path | None = None) -> Iterator[Line]:
                 return
         else:
             yield unchecked(name, problem.text, "") if problem.open else fine(name, problem.text)
+
+
+def _is_plain(path: Path) -> bool:
+    """Whether this is a file or a folder, which is all that a sealed folder holds."""
+    return path.is_file() or (path.is_dir() and not path.is_symlink())
 
 
 @dataclass(frozen=True, slots=True)
@@ -151,7 +161,10 @@ def _approval(found: _Folder) -> _Found:
 
 def _results(found: _Folder) -> _Found:
     """The results account for every row of the plan, and what was sent is what was ready in it."""
-    name = next(each for each in found.manifest["files"] if each.startswith("results") and each.endswith(".json"))
+    names = [each for each in found.manifest["files"] if each.startswith("results") and each.endswith(".json")]
+    if not names:
+        return _Found("it was sealed without results.json: importer report RUN writes it, and seals it again", bad=True)
+    name = names[0]
     found.results = json.loads((found.path / name).read_bytes())
     rows = found.results["rows"]
     problems = list(_rows_apart(found, rows))
@@ -196,6 +209,8 @@ def _last_approval(found: _Folder) -> Approval | None:
 
 def _log(found: _Folder) -> _Found:
     """Every task that was created has a call that created it, or was found when its answer was lost."""
+    if not found.results:
+        return _Found("not compared: there are no results", open=True)
     called: set[int] = set()
     calls = 0
     with (found.path / LOG).open("rb") as lines:

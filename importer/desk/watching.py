@@ -1,6 +1,7 @@
 """Watching: events of one run for many watchers, the last ones kept for those who come back. Knows nothing of HTTP."""
 
 import asyncio
+import secrets
 from collections import deque
 from collections.abc import AsyncGenerator, Callable
 from dataclasses import dataclass, field
@@ -38,9 +39,10 @@ class Watcher:
 
 @dataclass(slots=True)
 class Channel:
-    """The events of one run. `epoch` tells one start of the server from another: numbers begin anew with each."""
+    """The events of one run. `epoch` tells one channel from another, whether the server was started anew or nobody watched
+    for a while: numbers begin anew with each."""
 
-    epoch: str
+    epoch: str = field(default_factory=lambda: secrets.token_hex(4))
     kept: deque[Event] = field(default_factory=lambda: deque(maxlen=KEPT))
     watchers: set[Watcher] = field(default_factory=set)
     number: int = 0

@@ -4,7 +4,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from typing import NamedTuple
 
 VERDICT_KEYS = ("ready", "existing", "duplicate", "invalid", "skipped")
-SENT_KEYS = ("created", "existing", "unknown", "not_sent", "failed", "duplicate", "invalid", "skipped")
+SENT_KEYS = ("created", "existing", "being_sent", "unknown", "not_sent", "failed", "duplicate", "invalid", "skipped")
 LEAST = 0.6
 """A part that is there is drawn at least so many percent wide: one bad row of 100,000 must be seen."""
 

@@ -2,13 +2,13 @@
 
 import logging
 import secrets
-import traceback
 from collections import Counter
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 
 from aiohttp import web
 
 from importer.core.errors import ImporterError
+from importer.logs import places
 from importer.web.connections import watched
 from importer.web.guard import ENTRY, STREAMS, TABLE, guarded, is_navigation, route_of
 from importer.web.headers import headed
@@ -119,20 +119,10 @@ def _kept(request: web.Request, problem: Exception) -> Refused:
     number = secrets.token_hex(4)
     route = route_of(request)
     where = {"reference": number, "route": route.path if route else "", "method": request.method}
-    log.error("page failed", extra={**where, "trace": list(_frames(problem))})
+    log.error("page failed", extra={**where, "trace": places(problem)})
     return Refused(
         500,
         f"Something went wrong here; its number is {number}.",
         "Nothing that was sent is lost. Whoever runs this server finds the number in its log.",
         code="failed",
     )
-
-
-def _frames(problem: BaseException) -> Iterator[str]:
-    """Kinds and places, from the cause to what came of it. No messages: they may hold what stands in a file."""
-    cause = problem.__cause__ or problem.__context__
-    if cause is not None:
-        yield from _frames(cause)
-    yield type(problem).__name__
-    for frame in traceback.extract_tb(problem.__traceback__):
-        yield f"{frame.filename}:{frame.lineno} in {frame.name}"

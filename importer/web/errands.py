@@ -2,11 +2,11 @@
 
 import asyncio
 import logging
-import traceback
 from collections.abc import Coroutine
 from typing import Any
 
 from importer.core.errors import ImporterError
+from importer.logs import places
 
 log = logging.getLogger(__name__)
 
@@ -52,11 +52,7 @@ class Errands:
         except ImporterError as problem:
             self._problems[draft] = problem
         except Exception as problem:  # noqa: BLE001 - the door of the task: nobody waits for it
-            where = [
-                f"{frame.filename}:{frame.lineno} in {frame.name}"
-                for frame in traceback.extract_tb(problem.__traceback__)
-            ]
-            log.error("errand failed", extra={"kind": type(problem).__name__, "trace": where})
+            log.error("errand failed", extra={"trace": places(problem)})
             self._problems[draft] = ImporterError(
                 "Something went wrong here.", "Try again. Whoever runs this server finds more in its log."
             )

@@ -179,6 +179,16 @@ def test_log_that_is_gone_is_missed(tmp_path: Path) -> None:
         ApprovalLog(tmp_path / "nowhere").read(known=[head])
 
 
+@pytest.mark.parametrize("name", ["approvals.jsonl", "approvals.lock"])
+def test_log_that_the_system_does_not_open_is_told(tmp_path: Path, name: str) -> None:
+    """Where the file cannot be read, or nobody may lock it, whoever asks is told so in words."""
+    log = written(tmp_path, 1)
+    (tmp_path / name).unlink(missing_ok=True)
+    (tmp_path / name).mkdir()
+    with pytest.raises(LedgerError, match="cannot be read"):
+        log.read()
+
+
 def test_log_drops_a_line_that_was_never_finished(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
     """However much of its line a killed writer left, nobody was told that it stands: it is dropped, told, and the next line follows."""
     log = written(tmp_path, 2)

@@ -1,12 +1,14 @@
 """verify: a run's folder says what was sealed, or what differs is told."""
 
 import json
+import os
 import shutil
 from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 
+from importer.desk.verifying import checks
 from tests.cli.conftest import Ended, Shell
 
 HEAD = "External ID,Queue,Description"
@@ -94,6 +96,41 @@ def test_altered_folder_is_told_with_what_differs(folder: Path, alter: Callable[
     ended = verified(folder)
     assert ended.code == 4, ended.out
     assert check in next(line for line in ended.out.splitlines() if line.startswith(("✖", "[ERR]")))
+
+
+def test_folder_is_altered_whichever_byte_of_it_is_another(folder: Path) -> None:
+    """One other byte in any file, wherever in it, is found, and is never more than a finding."""
+    for path in [each for each in folder.rglob("*") if each.is_file()]:
+        whole = path.read_bytes()
+        for place in (0, len(whole) // 3, len(whole) // 2, len(whole) - 2):
+            path.write_bytes(whole[:place] + bytes([whole[place] ^ 1]) + whole[place + 1 :])
+            assert any(line.exit_code for line in checks(folder)), (path.name, place)
+        path.write_bytes(whole)
+    assert not any(line.exit_code for line in checks(folder))
+
+
+RARE = """-----BEGIN PUBLIC KEY-----
+ME4wEAYHKoZIzj0CAQYFK4EEACADOgAEBVb48inmEV75ZbxnSdcULQGs4f5oXU0Y
+KPctzh4KaWudcmL+icTcK4GVzt39/rZAULRu/gm3N/Q=
+-----END PUBLIC KEY-----
+"""
+"""A key on a curve that nothing here knows."""
+
+
+def _rare(folder: Path) -> None:
+    (folder / "approval" / "public.pem").write_text(RARE, "utf-8")
+
+
+def _pipe(folder: Path) -> None:
+    (folder / "results.json").unlink()
+    os.mkfifo(folder / "results.json")
+
+
+@pytest.mark.parametrize(("alter", "check"), [(_rare, "manifest"), (_pipe, "files")])
+def test_folder_with_what_nobody_sealed_is_told_so(folder: Path, alter: Callable[[Path], None], check: str) -> None:
+    """A key that cannot be understood is told as such; a pipe, which would be waited for without end, is not opened."""
+    alter(folder)
+    assert next(line.check for line in checks(folder) if line.exit_code) == check
 
 
 def test_reports_written_again_are_sealed_again(tmp_path: Path) -> None:

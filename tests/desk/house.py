@@ -50,9 +50,10 @@ def settings_for(sandbox: Sandbox, folder: Path, **flags: Any) -> Settings:
 
 
 class Door:
-    """So many tasks may be created until it is opened; the next ones wait."""
+    """So many tasks may be created until it is opened; the next ones wait: before their claim, or `after_claim`, on their way."""
 
     def __init__(self, first: int | None) -> None:
+        self.after_claim = False
         self._places = asyncio.Semaphore(MANY if first is None else first)
 
     async def passed(self) -> None:
@@ -64,15 +65,23 @@ class Door:
 
 
 class BehindADoor(TasksTarget):
-    """The target, with a door before each creation."""
+    """The target, with a door before each creation, or between its claim and its POST."""
 
     def __init__(self, exchange: Exchange, door: Door) -> None:
         super().__init__(exchange)
         self._door = door
 
     async def create(self, payload: str, external_id: str, claim: Callable[[], Awaitable[bool]]) -> Answer | None:
-        await self._door.passed()
-        return await super().create(payload, external_id, claim)
+        if not self._door.after_claim:
+            await self._door.passed()
+            return await super().create(payload, external_id, claim)
+
+        async def claimed() -> bool:
+            taken = await claim()
+            await self._door.passed()
+            return taken
+
+        return await super().create(payload, external_id, claimed)
 
 
 class House:

@@ -2,14 +2,17 @@
 
 import asyncio
 import json
+import sqlite3
 from collections.abc import Callable
+from contextlib import closing
 from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
-from importer.core.errors import PlanRefused, UsageError
+from importer.core.errors import LedgerError, PlanRefused, UsageError
 from importer.desk.desk import running
+from importer.desk.keeper import RunKeeper
 from importer.desk.opening import open_run
 from importer.desk.permission import may_run
 from importer.desk.picture import POINTS_MOST, Course, Picture, Standing
@@ -113,6 +116,37 @@ def opened(it: House, plan: str) -> str:
     return open_run(it.desk, preview, approval, it.connection)
 
 
+async def test_run_whose_start_was_called_off_is_begun_if_it_was_opened(tmp_path: Path) -> None:
+    """A server that is ended while it opens a run, which goes on in a thread, begins it at its next start."""
+    async with house(tmp_path) as it:
+        plan = await it.plan(3)
+        starting = asyncio.create_task(it.keeper.start(plan, BOB))
+        with closing(Wishes(it.settings.state_dir / "page.sqlite")) as wishes:
+            async with asyncio.timeout(20):
+                while not wishes.beginnings():  # noqa: ASYNC110 - as in House.until
+                    await asyncio.sleep(0)
+        starting.cancel()
+        await asyncio.wait({starting})
+        run = opened(it, plan)
+        await it.again()
+        picture = await it.ended(run)
+        assert (picture.standing, picture.deeds[0].who) == (Standing.COMPLETED, BOB)
+
+
+async def test_plan_that_two_start_at_once_runs_once(tmp_path: Path) -> None:
+    """Of two who start a plan at the same time one has the run, and the other reads which it is."""
+    async with house(tmp_path) as it:
+        plan = await it.plan(3)
+        run, refused = sorted(
+            await asyncio.gather(*(it.keeper.start(plan, who) for who in (ANN, BOB)), return_exceptions=True),
+            key=lambda found: not isinstance(found, str),
+        )
+        assert isinstance(run, str)
+        assert isinstance(refused, PlanRefused)
+        assert run in str(refused)
+        assert (await it.ended(run)).counts["created"] == 3
+
+
 async def test_run_of_the_command_line_is_shown_and_not_touched(tmp_path: Path) -> None:
     """While another program sends a run, the keeper shows how far it is and who is at work; it cannot be paused here."""
     async with house(tmp_path, first=5) as it:
@@ -189,6 +223,93 @@ async def test_waiting_run_can_be_paused(tmp_path: Path) -> None:
         assert (picture.standing, picture.counts["not_sent"]) == (Standing.PAUSED, 3)
         it.door.open()
         await it.ended(first)
+
+
+async def test_second_press_changes_nothing(tmp_path: Path) -> None:
+    """Of two who pause at once the first is named; a pause after a stop leaves it stopped; neither is refused, nor told twice."""
+    async with house(tmp_path, first=5) as it:
+        run = await it.started(20)
+        await it.until(run, created(5))
+        await it.keeper.pause(run, BOB)
+        await it.keeper.pause(run, ANN)
+        await it.keeper.stop(run, ANN)
+        await it.keeper.pause(run, BOB)
+        it.door.open()
+        picture = await it.ended(run)
+        await it.keeper.pause(run, BOB)
+        await it.keeper.stop(run, BOB)
+        assert (picture.standing, "Stopped by ann" in picture.problem) == (Standing.STOPPED, True)
+        deeds = [(deed.what, deed.who.name) for deed in it.keeper.picture(run).deeds]
+        assert deeds == [("started", "ann"), ("paused", "bob"), ("stopped", "ann")]
+
+
+def renamed(it: House, file: str, table: str, name: str) -> None:
+    """A table that cannot be used under its name any more, as by a fault of the disk."""
+    with closing(sqlite3.connect(it.settings.state_dir / file)) as connection:
+        connection.execute(f"ALTER TABLE {table} RENAME TO {name}")
+
+
+async def test_run_that_cannot_be_noted_rests_all_the_same(tmp_path: Path) -> None:
+    """Where it cannot be written down how a run ended, it is not shown as going on for ever; the ledger knows how it ended."""
+    async with house(tmp_path, first=5) as it:
+        run = await it.started(20)
+        await it.until(run, created(5))
+        renamed(it, "page.sqlite", "run_wishes", "gone")
+        it.door.open()
+        async with asyncio.timeout(20):
+            while it.keeper.carries(run):  # noqa: ASYNC110 - as in House.until
+                await asyncio.sleep(0.01)
+        renamed(it, "page.sqlite", "gone", "run_wishes")
+        picture = it.keeper.picture(run)
+        assert (picture.standing, picture.counts["created"]) == (Standing.COMPLETED, 20)
+        assert "cannot be used" in picture.problems[-1].text
+
+
+async def test_run_that_could_not_be_begun_is_begun_by_the_next_press(tmp_path: Path) -> None:
+    """Where the ledger cannot be read as somebody resumes, that is told; the run does not pass for going on, and can be resumed again."""
+    async with house(tmp_path, first=5) as it:
+        run = await it.started(20)
+        await it.until(run, created(5))
+        await it.keeper.pause(run, BOB)
+        it.door.open()
+        await it.ended(run)
+        renamed(it, "ledger.sqlite", "rows", "gone")
+        with pytest.raises(LedgerError):
+            await it.keeper.resume(run, BOB)
+        renamed(it, "ledger.sqlite", "gone", "rows")
+        assert it.keeper.picture(run).standing is Standing.UNFINISHED
+        await it.keeper.resume(run, BOB)
+        assert (await it.ended(run)).standing is Standing.COMPLETED
+
+
+async def test_run_that_may_not_be_sent_can_be_paused(tmp_path: Path) -> None:
+    """While nothing may be sent from here, because the ledger is not the newest, a run that is to go on can be paused."""
+    async with house(tmp_path, first=5) as it:
+        run = await it.started(20)
+        await it.until(run, created(5))
+        it.door.open()
+        await it.keeper.close()
+        counter = it.settings.state_dir / "ledger.counter"
+        counter.write_text(f"{int(counter.read_text()) + 1:020}\n")
+        await it.again(closing=False)
+        picture = it.keeper.picture(run)
+        assert (picture.standing, "older copy" in picture.problem) == (Standing.WAITING, True)
+        await it.keeper.pause(run, BOB)
+        assert it.keeper.picture(run).standing is Standing.PAUSED
+
+
+async def test_row_on_its_way_is_being_sent_as_long_as_its_sender_lives(tmp_path: Path) -> None:
+    """While a run's process is at work, rows in its calls are shown as being sent; after its death they are unknown, as in the books."""
+    async with house(tmp_path, first=0, concurrency=2) as it:
+        it.door.after_claim = True
+        run = await it.started(5)
+        picture = await it.until(run, lambda picture: picture.being_sent == 2)
+        assert (picture.shown["being_sent"], picture.shown["unknown"], picture.shown["not_sent"]) == (2, 0, 3)
+        assert (picture.counts["unknown"], picture.record()["being_sent"]) == (2, 2)
+        after_its_death = RunKeeper(it.desk, it.connection).picture(run)
+        assert (after_its_death.standing.is_going_on, after_its_death.shown["unknown"]) == (False, 2)
+        it.door.open()
+        assert (await it.ended(run)).shown["created"] == 5
 
 
 async def test_trouble_becomes_a_problem_with_its_fix(tmp_path: Path) -> None:
@@ -276,6 +397,11 @@ async def test_watcher_who_comes_back_gets_what_it_missed() -> None:
         assert (first.name, first.id) == ("picture", "now-4")
 
 
+def test_channels_number_apart() -> None:
+    """What was seen on a channel that is gone says nothing about another one of the same run."""
+    assert Channel().id != Channel().id
+
+
 async def test_events_are_kept_in_bounds() -> None:
     """However long a run lasts, only the last events are kept."""
     channel = Channel("now")
@@ -305,3 +431,12 @@ def test_course_stays_in_bounds() -> None:
     assert len(course.points) <= POINTS_MOST
     assert {point.rows for point in course.points} == {3.0}
     assert course.rate == 3
+
+
+def test_course_loses_no_row_when_its_points_become_fewer() -> None:
+    """The points of a course together say how many rows were settled, also after their step has doubled."""
+    course = Course()
+    for second in range(POINTS_MOST + 2):
+        course.add(second, 100)
+    assert course.step_s == 2
+    assert sum(point.rows * course.step_s for point in course.points) == sum(range(POINTS_MOST + 2))

@@ -16,7 +16,7 @@ COUNTS = st.dictionaries(st.sampled_from([*charts.VERDICT_KEYS]), st.integers(0,
 
 def test_parts_are_all_outcomes() -> None:
     """No verdict or outcome is left out of a stacked bar."""
-    assert {*charts.VERDICT_KEYS, *charts.SENT_KEYS} == {*OUTCOME_KEYS, "ready"}
+    assert {*charts.VERDICT_KEYS, *charts.SENT_KEYS} == {*OUTCOME_KEYS, "ready", "being_sent"}
 
 
 @given(COUNTS)

@@ -154,6 +154,14 @@ async def test_rows_are_filtered_searched_and_paged(page: Page) -> None:
     assert "No row is like that" in none.text
 
 
+async def test_values_that_are_left_lead_on_to_the_rows(page: Page) -> None:
+    """Whoever leaves all unknown values as they are goes on to the rows, which stay judged."""
+    bea = await preparer(page)
+    seen = await bea.sends(await bea.uploads(sheet("T-1,Biling,50,email,one"), "left.csv"), "/columns")
+    seen = await bea.sends(seen, "/values")
+    assert "1 row read = 1 invalid" in seen.text
+
+
 async def test_finding_stands_under_its_cell_and_is_tied_to_it(page: Page) -> None:
     """A bad cell carries sign, code and words under its value, and its button is described by them."""
     bea = await preparer(page)

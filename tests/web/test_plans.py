@@ -9,6 +9,8 @@ from typing import Any
 import pytest
 
 from importer.core.approval import Person
+from importer.core.health import Sign
+from importer.desk.verifying import checks
 from importer.sandbox.scenario import Limit, Scenario
 from importer.sandbox.server import Sandbox
 from importer.web.route import Role
@@ -97,6 +99,8 @@ async def test_approval_needs_a_comment_and_a_look_at_warnings(page: Page) -> No
     assert refused.status == 422
     for text in ("needs a comment", "seen the warnings", "is not a duration", "needs a reason", 'value="3 weeks"'):
         assert text in refused.text, text
+    refused = await decides(page, plan, ben, **APPROVE, lines=" ", reason="the rows of May")
+    assert (refused.status, "Say which lines to leave out" in refused.text) == (422, True)
     assert (await page.room.reviewing.standing(plan, page.room.desk)).decisions == []
 
 
@@ -146,7 +150,7 @@ async def test_rejection_reaches_the_preparer_and_bars_the_run(page: Page) -> No
 
 
 async def test_approved_plan_runs_without_the_rows_left_out(page: Page) -> None:
-    """The run creates what was approved; a row that the approver left out is skipped with the reason; the papers can be had."""
+    """The run creates what was approved; a row that the approver left out is skipped with the reason; the papers can be had, and verify."""
     plan = await planned(page, *ROWS)
     both = await page.comes(Role.APPROVER, Role.OPERATOR)
     assert (await decides(page, plan, both, **APPROVE, lines="4", reason="called already")).status == 303
@@ -177,6 +181,10 @@ async def test_approved_plan_runs_without_the_rows_left_out(page: Page) -> None:
         assert answer.headers["Content-Disposition"].startswith("attachment"), kind
         assert answer.headers["X-Content-Type-Options"] == "nosniff", kind
         assert bool(body) or kind == "audit.jsonl", kind
+    folder = page.room.keeper.reports_of(run)["manifest"].parent
+    assert {line.check: line.sign for line in checks(folder)}["input"] is Sign.FINE, (
+        "the upload is sealed with the rest"
+    )
     assert "It ran." in (await page.ask("GET", f"/plans/{plan}", both)).text
     again = await starts(page, plan, both)
     assert again.status == 409
@@ -192,6 +200,16 @@ async def test_papers_of_a_plan_are_attachments(page: Page, kind: str) -> None:
         assert await answer.read()
         assert answer.headers["Content-Disposition"].startswith("attachment")
         assert answer.headers["X-Content-Type-Options"] == "nosniff"
+
+
+async def test_mailed_preview_tells_the_difference_to_the_last_plan(page: Page) -> None:
+    """The file that the page gives to be mailed says what is unusual against the last plan of this kind, as the page does."""
+    first = await planned(page, *ROWS, name="first.csv")
+    second, ben = await planned(page, ROWS[0], name="second.csv"), await page.comes(Role.APPROVER)
+    async with page.session.get(f"{page.base}/downloads/preview.html/{second}", headers={"Cookie": ben}) as answer:
+        told = await answer.text()
+    assert f"({first})" in told
+    assert "There is no earlier plan" not in told
 
 
 @pytest.mark.parametrize(

@@ -13,9 +13,10 @@ import pytest
 from aiohttp import ClientResponse
 
 from importer.desk.picture import Picture, Standing
+from importer.web.guard import STREAMS
 from importer.web.headers import CSP
 from importer.web.route import Role
-from tests.desk.house import House, house
+from tests.desk.house import BOB, House, house
 from tests.web.house import QUICK, Page, opened
 
 
@@ -74,6 +75,21 @@ async def test_run_is_shown_to_its_end(tmp_path: Path) -> None:
         assert (await page.ask("HEAD", f"/downloads/results.xlsx/{run}", cookie)).status == 200
 
 
+async def test_rows_on_their_way_are_no_failures(tmp_path: Path) -> None:
+    """Rows in calls of a run that is at work are being sent, on its page and in the history: neither unknown nor failed."""
+    async with served(tmp_path, first=0) as (it, page):
+        it.door.after_claim = True
+        run = await it.started(3)
+        await it.until(run, lambda picture: picture.being_sent == 3)
+        cookie = await page.comes(Role.PREPARER)
+        shown = (await page.ask("GET", f"/runs/{run}", cookie)).text
+        assert "3 rows read = 3 being sent." in shown
+        listed = (await page.ask("GET", "/", cookie)).text
+        assert '<td class="count">3</td><td class="count">0</td><td class="count">0</td>' in listed
+        it.door.open()
+        await it.ended(run)
+
+
 async def test_operator_pauses_resumes_and_stops(tmp_path: Path) -> None:
     """The operator's buttons are forms that lead back to the run; nobody else is offered or allowed them."""
     async with served(tmp_path, first=5) as (it, page):
@@ -94,6 +110,23 @@ async def test_operator_pauses_resumes_and_stops(tmp_path: Path) -> None:
         assert it.keeper.picture(run).standing is Standing.STOPPED
         await page.post(f"/runs/{run}/resume", {}, operator)
         assert (await it.ended(run)).counts["created"] == 20
+
+
+async def test_who_leaves_a_resting_run_makes_room(tmp_path: Path) -> None:
+    """A page that is closed follows no more, also where nothing happens to the run: nobody runs out of streams by looking often."""
+    async with served(tmp_path, first=0) as (it, page):
+        run = await it.started(3)
+        await it.keeper.pause(run, BOB)
+        it.door.open()
+        await it.ended(run)
+        cookie = await page.comes(Role.OPERATOR)
+        answer = await page.session.get(f"{page.base}/runs/{run}/events", headers={"Cookie": cookie})
+        await answer.content.readany()
+        assert it.keeper.watchers == 1
+        answer.close()
+        async with asyncio.timeout(20):
+            while page.app[STREAMS] or it.keeper.watchers:  # noqa: ASYNC110 - as a person looks again and again
+                await asyncio.sleep(0.01)
 
 
 async def test_part_is_sent_alone(tmp_path: Path) -> None:
@@ -183,6 +216,19 @@ async def test_history_shows_plans_and_runs_in_words(tmp_path: Path) -> None:
         assert (f"/runs/{run}" in completed, waiting in completed) == (True, False)
         named = (await page.ask("GET", "/?text=LATER", cookie)).text
         assert (run in named, waiting in named) == (False, True)
+
+
+async def test_history_leads_to_runs_where_the_log_of_approvals_was_altered(tmp_path: Path) -> None:
+    """An altered log of approvals is told; runs are found and can be stopped all the same, and no decision is made up."""
+    async with served(tmp_path) as (it, page):
+        waiting = await it.plan(2, "later")
+        run = await it.started(3, "earlier")
+        await it.ended(run)
+        (it.settings.state_dir / "approvals" / "approvals.jsonl").write_text("altered\n")
+        shown = await page.ask("GET", "/", await page.comes(Role.OPERATOR))
+        assert (shown.status, "was altered at line 1" in shown.text) == (200, True)
+        assert (f'href="/plans/{waiting}"' in shown.text, f'href="/runs/{run}"' in shown.text) == (True, True)
+        assert ("Decision not known" in shown.text, "Waiting for approval" in shown.text) == (True, False)
 
 
 async def test_history_is_paged(tmp_path: Path) -> None:

@@ -53,7 +53,9 @@ def _paper(room: Rooms, name: str, owner: str) -> Callable[[], Path] | None:
     if name in PLAN_PAPERS:
         link = f"{room.urls.public}/plans/{owner}" if name == "preview.html" and room.urls.public else ""
         return partial(plan_paper, room.desk.settings, owner, name, link)
-    return partial(run_paper, room.desk.settings, owner, name) if name in RUN_PAPERS else None
+    if name in RUN_PAPERS:
+        return partial(run_paper, room.desk.settings, owner, name, going_on=room.keeper.carries(owner))
+    return None
 
 
 def _called(owner: str, name: str, path: Path) -> str:

@@ -18,6 +18,8 @@ if TYPE_CHECKING:
 
 WRITE_S = 20.0
 """So long one event may take to be taken."""
+LOOK_S = 1.0
+"""So often it is looked whether a browser is still there."""
 AGAIN_MS = 2000
 """So soon a browser that lost its stream asks for it again."""
 ID_MOST = 64
@@ -30,7 +32,7 @@ async def events(request: web.Request) -> web.StreamResponse:
     response: EventSourceResponse
     async with sse_response(request, headers={"Cache-Control": "no-store"}) as response:
         following = asyncio.create_task(_followed(response, room.keeper, run, last))
-        others = [asyncio.create_task(room.closing.wait()), asyncio.create_task(put_out(request))]
+        others = [asyncio.create_task(each) for each in (room.closing.wait(), put_out(request), _left(request))]
         try:
             await asyncio.wait({following, *others}, return_when=asyncio.FIRST_COMPLETED)
         finally:
@@ -39,6 +41,12 @@ async def events(request: web.Request) -> web.StreamResponse:
                 with suppress(asyncio.CancelledError, ConnectionError, TimeoutError):
                     await task
     return response
+
+
+async def _left(request: web.Request) -> None:
+    """Returns once nobody is there any more. Of a run that rests nothing is sent, so no write would tell."""
+    while (transport := request.transport) is not None and not transport.is_closing():  # noqa: ASYNC110 - aiohttp has no event for it
+        await asyncio.sleep(LOOK_S)
 
 
 async def _followed(response: EventSourceResponse, keeper: "RunKeeper", run: str, last: str) -> None:

@@ -105,8 +105,11 @@ def _wrong(typed: Mapping[str, str], *, approved: bool, warnings: int) -> Iterat
     if warnings and not typed["seen"]:
         yield "seen", "Tick that you have seen the warnings: these rows would be sent."
     try:
-        if parse_lines(typed["lines"], "Lines") and not typed["reason"].strip():
+        lines, reason = parse_lines(typed["lines"], "Lines"), typed["reason"].strip()
+        if lines and not reason:
             yield "reason", "Leaving rows out needs a reason."
+        elif reason and not lines:
+            yield "lines", "Say which lines to leave out, or leave the reason blank: all ready rows would be sent."
     except UsageError as problem:
         yield "lines", f"{problem}"
     try:
