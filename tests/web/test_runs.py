@@ -231,6 +231,19 @@ async def test_history_leads_to_runs_where_the_log_of_approvals_was_altered(tmp_
         assert ("Decision not known" in shown.text, "Waiting for approval" in shown.text) == (True, False)
 
 
+async def test_trouble_with_a_file_names_no_folder_of_the_machine(tmp_path: Path) -> None:
+    """Whoever looks at the page reads which file was altered, and not where it lies on the server."""
+    async with served(tmp_path) as (it, page):
+        waiting = await it.plan(2)
+        await it.ended(await it.started(1))
+        (it.settings.state_dir / "approvals" / "approvals.jsonl").write_text("altered\n")
+        cookie = await page.comes(Role.APPROVER)
+        for path in ("/", f"/plans/{waiting}"):
+            shown = (await page.ask("GET", path, cookie)).text
+            assert "approvals/approvals.jsonl was altered" in shown
+            assert tmp_path.name not in shown
+
+
 async def test_history_is_paged(tmp_path: Path) -> None:
     """More than fit on a page are on the next one; a page that is not there is the last."""
     async with served(tmp_path) as (it, page):
