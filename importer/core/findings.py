@@ -76,6 +76,7 @@ CATALOGUE: dict[str, Code] = {
     "F210": Code(_N, "Comments that are not imported: {count}.", "Nothing to do.", "Comments belong to the workbook, not to the rows."),
     "F211": Code(_W, "Hidden columns, read like the others ({count}): {columns}.", "Delete them if they are not meant to be imported.", "What is hidden is still in the file."),
     "F212": Code(_N, "The workbook counts dates from 1904.", "Nothing to do; dates are converted.", "Some workbooks made on a Mac count dates from 1904."),
+    "F213": Code(_W, "Lines that were to be left out and hold no row ({count}): {lines}.", "Compare the numbers with the spreadsheet: a row that was meant may still be sent.", "Lines are numbered as the spreadsheet shows them; a number that hits nothing may be a slip."),
     # H: the headings
     "H301": Code(_E, "No column for {field} was found. The headings are: {headings}.", "Rename the column to “{name}”, or name it in a mapping (importer map FILE).", "A required field has no column."),
     "H302": Code(_E, "Two columns stand for {field}: {headings}.", "Rename or delete one of them, or choose one in a mapping.", "The importer does not guess which of two columns is meant."),

@@ -7,7 +7,7 @@ from itertools import chain, islice
 
 from importer.core.columns import HEADER_SEARCHED, Header, chosen_header, match_headings
 from importer.core.errors import FileRefused, UsageError
-from importer.core.findings import Finding, Severity, finding
+from importer.core.findings import Finding, Severity, finding, listed
 from importer.core.fixes import Fix, overlaid
 from importer.core.limits import Limits
 from importer.core.mapping import Mapping
@@ -64,7 +64,19 @@ def read_table(reading: Reading, choices: Choices, limits: Limits) -> Table:
     below: Iterator[Row] = chain((first,), rows)
     if choices.fixes:
         below = overlaid(below, choices.fixes, reading.sheet.name)
+    if choices.skipped:
+        below = _counted(below, reading, set(choices.skipped))
     return Table(reading, header, shaper, below, choices)
+
+
+def _counted(rows: Iterator[Row], reading: Reading, skipped: set[int]) -> Iterator[Row]:
+    """The rows; at their end a finding on lines to leave out that were none of them."""
+    for row in rows:
+        skipped.discard(row.line)
+        yield row
+    if skipped:
+        lines = listed(map(str, sorted(skipped)))
+        reading.findings.append(finding("F213", sheet=reading.sheet.name, count=len(skipped), lines=lines))
 
 
 def _header_and_rows(reading: Reading, choices: Choices, limits: Limits) -> tuple[Row, Iterator[Row]]:

@@ -318,3 +318,14 @@ def test_secret_is_in_no_output(importer: Shell) -> None:
         assert secret not in ended.out + ended.err
     for path in importer.folder.rglob("*"):
         assert not path.is_file() or secret.encode() not in path.read_bytes()
+
+
+@pytest.mark.parametrize("command", ["check", "preview"])
+def test_line_to_leave_out_that_holds_no_row_is_told(importer: Shell, command: str) -> None:
+    """Whoever writes 170 and means 17 is told: the row that was meant may still be sent."""
+    file = importer.file("a.csv", "External ID,Queue,Priority,Description", "E1,Billing,5,one", "", "E2,Billing,5,two")
+    sandbox = ("--sandbox",) if command == "preview" else ()
+    slip = importer(command, file, "--skip", "2-3,170", *sandbox)
+    assert "▲ F213 Lines that were to be left out and hold no row (2): 3, 170." in slip.err
+    assert "1 ready, 1 skipped" in slip.out
+    assert "F213" not in importer(command, file, "--skip", "2", *sandbox).err
