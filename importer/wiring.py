@@ -24,6 +24,7 @@ if TYPE_CHECKING:
 
     from filelock import FileLock
 
+    from importer.approvals.approvers import Approvers
     from importer.approvals.log import ApprovalLog
     from importer.core.approval import Person
     from importer.core.plan import Environment
@@ -164,6 +165,13 @@ def _approvals(folder: Path) -> "ApprovalLog":
     from importer.approvals.log import ApprovalLog
 
     return ApprovalLog(folder)
+
+
+def approvers(settings: Settings) -> "Approvers":
+    """Whose decisions count that were made in another state folder."""
+    from importer.approvals.approvers import Approvers
+
+    return Approvers(settings.state_dir / "approvals")
 
 
 def person() -> "Person":

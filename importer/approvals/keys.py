@@ -29,6 +29,12 @@ class PublicKey:
         raw = self.key.public_bytes(serialization.Encoding.Raw, serialization.PublicFormat.Raw)
         return sha256(raw).hexdigest()[:16]
 
+    @property
+    def text(self) -> str:
+        """The key as PEM."""
+        info = serialization.PublicFormat.SubjectPublicKeyInfo
+        return self.key.public_bytes(serialization.Encoding.PEM, info).decode()
+
     def signed(self, text: bytes, signature: bytes) -> bool:
         """Whether the private half of this key signed the text."""
         try:

@@ -127,6 +127,13 @@ class ApprovalLog:
             key = private_key(self.folder, may_make=not chain.hashes)
             return PublicKey(key.public_key()).name, key.sign(text)
 
+    def key(self) -> "PublicKey":
+        """What verifies this log; a new pair is made where there is none yet. Raises LedgerError."""
+        from importer.approvals.keys import PublicKey, private_key
+
+        with self._writing() as chain:
+            return PublicKey(private_key(self.folder, may_make=not chain.hashes).public_key())
+
     def copies(self) -> dict[str, bytes]:
         """What another folder needs for `verified`: the log as it is, its head and the public key, by file name. Raises LedgerError."""
         from importer.approvals.keys import PUBLIC, private_key

@@ -22,6 +22,8 @@ app = typer.Typer(
     context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100},
 )
 plan_app = typer.Typer(help="Looks at plans.", rich_markup_mode=None, no_args_is_help=True)
+approver_app = typer.Typer(help="Whose decisions count that come by mail.", rich_markup_mode=None, no_args_is_help=True)
+app.add_typer(approver_app, name="approver")
 config_app = typer.Typer(help="Shows the settings in force.", rich_markup_mode=None, no_args_is_help=True)
 app.add_typer(plan_app, name="plan")
 ledger_app = typer.Typer(help="Looks at the ledger.", rich_markup_mode=None, no_args_is_help=True)
@@ -261,13 +263,51 @@ def approve(
     expires: Annotated[str | None, typer.Option("--expires", help="How long it holds; default: 24h.", metavar="24h")] = None,
     skip: Annotated[str | None, typer.Option("--skip", help="Rows to leave out, such as 17,20-25.", metavar="LINES")] = None,
     reason: Annotated[str | None, typer.Option("--reason", help="Why they are left out.")] = None,
+    to: Annotated[Path | None, typer.Option("--to", help="Write the decision to a file too, to be mailed.", metavar="FILE")] = None,
+    given: Annotated[Path | None, typer.Option("--from", help="Take a decision over that was made elsewhere.", metavar="FILE")] = None,
     profile: Profile = None, state_dir: StateDir = None, format: Format = "human",  # noqa: A002
 ) -> int:  # fmt: skip
     """Records who approves exactly this plan, and when."""
     from importer.cli import plans
 
-    asked = plans.Decided(comment, not reject, expires, skip, reason)
+    asked = plans.Decided(comment, not reject, expires, skip, reason, to, given)
     return plans.approve(plan, asked, {"state_dir": state_dir}, profile, format)
+
+
+@approver_app.command("add")
+def approver_add(
+    name: Annotated[str, typer.Argument(help="What this person is called in the log.", show_default=False)],
+    file: Annotated[Path, typer.Argument(help="Their public key, or a decision of theirs.", show_default=False)],
+    profile: Profile = None, state_dir: StateDir = None,
+) -> int:  # fmt: skip
+    """Takes decisions of this person that were made elsewhere."""
+    from importer.cli import approvers
+
+    return approvers.add(name, file, {"state_dir": state_dir}, profile)
+
+
+@approver_app.command("list")
+def approver_list(profile: Profile = None, state_dir: StateDir = None, format: Format = "human") -> int:  # noqa: A002
+    """Shows whose decisions are taken, and by which key."""
+    from importer.cli import approvers
+
+    return approvers.listing({"state_dir": state_dir}, profile, format)
+
+
+@approver_app.command("remove")
+def approver_remove(name: str, profile: Profile = None, state_dir: StateDir = None) -> int:
+    """Takes no more decisions of this person; those that were taken stand."""
+    from importer.cli import approvers
+
+    return approvers.remove(name, {"state_dir": state_dir}, profile)
+
+
+@approver_app.command("key")
+def approver_key(profile: Profile = None, state_dir: StateDir = None) -> int:
+    """Shows your own public key, and its name to be read out."""
+    from importer.cli import approvers
+
+    return approvers.key({"state_dir": state_dir}, profile)
 
 
 @plan_app.command("show")

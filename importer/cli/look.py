@@ -45,7 +45,8 @@ class Asked:
 
         if self.skip_reason and not self.skip:
             raise UsageError("--skip-reason says why lines are left out, but none are.", "Add --skip LINES.")
-        skipped = dict.fromkeys(parse_lines(self.skip or "", "--skip"), reason_of(self.skip_reason))
+        reason = reason_of(self.skip_reason)
+        skipped = dict.fromkeys(parse_lines(self.skip or "", "--skip"), reason)
         if self.fixes is None:
             return Choices(settings.mapping, self.header_row, skipped)
         given = _read_fixes(self.fixes)
@@ -54,6 +55,8 @@ class Asked:
                 f"The fixes in {self.fixes} were made for another file (SHA-256 {given.sha256[:8]}…, this has {sha256[:8]}…).",
                 "Use them with the file that they were made for, or make them anew.",
             )
+        if not reason:  # a line that both leave out keeps the reason of the file
+            skipped |= {line: told for line, told in given.skipped.items() if line in skipped}
         return Choices(settings.mapping, self.header_row, {**given.skipped, **skipped}, given.fixes)
 
 

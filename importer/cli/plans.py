@@ -1,19 +1,25 @@
 """plan show, plan verify and approve."""
 
+from collections.abc import Iterator
 from collections.abc import Mapping as Table
+from contextlib import contextmanager
 from dataclasses import asdict, dataclass
+from functools import partial
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any, BinaryIO
 
 from importer.cli import screen
 from importer.cli.look import json_wanted, show_preview
-from importer.core.approval import LeftOut, Person
+from importer.core.approval import Approval, LeftOut, Person
 from importer.core.errors import UsageError
 from importer.core.findings import listed
 from importer.core.plan import findings_record, short
 from importer.desk.permission import unchanged
 from importer.quantities import parse_lines
-from importer.settings import load
+from importer.settings import Settings, load
+
+if TYPE_CHECKING:
+    from importer.ports import Ledger
 
 
 @dataclass(frozen=True, slots=True)
@@ -25,6 +31,15 @@ class Decided:
     expires: str | None = None
     skip: str | None = None
     reason: str | None = None
+    to: Path | None = None  # where the decision is written too
+    given: Path | None = None  # a decision that was made elsewhere
+
+    def is_alone(self) -> None:
+        """Raises UsageError where something is said of a decision that was made elsewhere."""
+        if self.comment or not self.approved or self.expires or self.skip or self.reason or self.to:
+            raise UsageError(
+                "A decision that comes with --from is made already.", "Give --from alone, or decide here without it."
+            )
 
     def left_out(self) -> list[LeftOut]:
         """The rows to leave out. Raises UsageError."""
@@ -107,17 +122,13 @@ def approve(
     format_: str,
 ) -> int:
     """`importer approve`: needs neither the target nor its secrets."""
-    from importer.desk.deciding import decide
-    from importer.wiring import approvals, ledger, person, plans
+    from importer.wiring import approvals, ledger, plans
 
     settings = load(flags, profile)
     as_json = json_wanted(format_)
     book = ledger(settings)
     try:
-        approval = decide(
-            settings, book, plan, person(), asked.comment,
-            approved=asked.approved, expires=asked.expires, left_out=asked.left_out(),
-        )  # fmt: skip
+        approval = _decided(settings, book, plan, asked)
     finally:
         book.close()
     about = plans(settings).find(plan).preview().about
@@ -129,6 +140,11 @@ def approve(
     word = "approved" if approval.approved else "rejected"
     until = f", until {approval.expires_at}" if approval.expires_at else ""
     screen.say(f"{word} {approval.plan}, digest {short(approval.digest)}, by {approval.who} at {approval.at}{until}")
+    if asked.to is not None:
+        screen.say(
+            f"written, to be mailed: {screen.harmless(asked.to)}; there: importer approve {approval.plan} --from FILE"
+        )
+        return 0
     if approval.left_out:
         lines = listed(str(each.line) for each in approval.left_out)
         screen.say(f"left out, with the reason: line {lines}")
@@ -137,3 +153,39 @@ def approve(
     if approval.approved:
         screen.say(f"Next: importer run {plan}")
     return 0
+
+
+def _decided(settings: Settings, book: "Ledger", plan: str, asked: Decided) -> Approval:
+    """The decision, made here or taken over from elsewhere, and in a file of its own where that was asked for."""
+    from importer.desk.deciding import decide
+    from importer.desk.mailed import content, letter_of, taken_over
+    from importer.wiring import person
+
+    if asked.given is not None:
+        asked.is_alone()
+        return taken_over(settings, book, plan, content(asked.given))
+    decided = partial(
+        decide, settings, book, plan, person(), asked.comment,
+        approved=asked.approved, expires=asked.expires, left_out=asked.left_out(),
+    )  # fmt: skip
+    if asked.to is None:
+        return decided()
+    with _new(asked.to) as file:
+        approval = decided()
+        file.write(letter_of(settings, approval))
+    return approval
+
+
+@contextmanager
+def _new(path: Path) -> Iterator[BinaryIO]:
+    """A file that was not there, and is not there if nothing comes of it. Raises UsageError."""
+    try:
+        file = path.open("xb")
+    except OSError as problem:
+        raise UsageError(f"{path} cannot be written: {problem.strerror}.", "Choose another name for --to.") from problem
+    try:
+        with file:
+            yield file
+    except BaseException:
+        path.unlink()
+        raise

@@ -54,7 +54,7 @@ class Approval:
 
     def __str__(self) -> str:
         """`by anna (uid 1000) at 2026-01-05T20:00:00Z: fine`."""
-        out = f"; {len(self.left_out):,} rows left out" if self.left_out else ""
+        out = f"; {len(self.left_out):,} row{'s'[: len(self.left_out) > 1]} left out" if self.left_out else ""
         return f"by {self.who} at {self.at}: {self.comment}{out}"
 
 

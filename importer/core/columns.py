@@ -182,6 +182,8 @@ ATTRIBUTE_PREFIXES = ("attribute:", "attribut:", "atributo:")
 
 OWN_HEADINGS = ("Import problem", "How to fix", "Import row", "Import run")
 """Headings that the Rejects sheet adds; they are ignored when it comes back."""
+LOOKUPS = "Lookups"
+"""The hidden sheet that our workbooks have for the names of drop-downs. It holds no rows."""
 ANNOTATED_HEADINGS = ("Import verdict", "What to fix", "Task ID")
 """Headings that an annotated copy adds on the right; where the three stand in this order, they are ignored as well."""
 

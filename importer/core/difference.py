@@ -1,5 +1,6 @@
 """Difference: what differs between two plans, row by row and in what they rest on. The words that explain a stale approval."""
 
+import hashlib
 import json
 from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping
@@ -80,6 +81,8 @@ def _content(row: PlanRow) -> dict[str, Any]:
     content["findings"] = ", ".join(sorted({each.code for each in row.findings}))
     if row.payload is not None:
         content |= dict(_flat(row.payload, ""))
+    elif row.verdict is Verdict.SKIPPED:
+        content["left out"] = " ".join(each.message for each in row.findings)  # with the reason
     elif row.verdict is Verdict.INVALID:
         content["cells"] = " | ".join(row.cells)  # what would be sent is not known: what was read is
     return content
@@ -112,6 +115,7 @@ def _facts(head: PlanHead) -> dict[str, str]:
         "environment": f"{head.environment}, client {head.environment.client}",
         "schema": head.schema,
     }
+    facts |= {"rules": f"version {head.rules}", "fixes": _fixes(head)}
     facts |= {f"setting {name}": _shown(value) for name, value in head.settings.items()}
     facts |= {f"rows {name.replace('_', ' ')}": f"{count:,}" for name, count in head.counts.items()}
     facts["ready rows with warnings"] = f"{head.warnings:,}"
@@ -119,6 +123,14 @@ def _facts(head: PlanHead) -> dict[str, str]:
         room = "" if line["room"] is None else f", room for {line['room']:,}"
         facts[f"queue {line['queue']}"] = f"{line['status'] or 'not found'}{room}, {line['ready']:,} rows ready"
     return facts
+
+
+def _fixes(head: PlanHead) -> str:
+    """How many cells were fixed, and by what: a fix of a column that is not sent changes no row."""
+    if not head.fixes:
+        return "none"
+    said = canonical([each.record() for each in head.fixes])
+    return f"{len(head.fixes):,} cells (SHA-256 {hashlib.sha256(said.encode()).hexdigest()[:8]}…)"
 
 
 def _shown(value: Any) -> str:

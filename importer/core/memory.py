@@ -1,7 +1,7 @@
 """Memory: what a target and the ledger said about some rows, kept so that these can be judged again without asking. Values; asks nobody."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass, field, replace
 from datetime import datetime
 from typing import Any, NamedTuple, Protocol
 
@@ -44,6 +44,16 @@ class Memory:
     refused: dict[str, str] = field(
         default_factory=dict
     )  # by a payload's hash: what the target said against it; or a blank
+
+    def without_unknown(self) -> "Memory":
+        """The same without names that were not found: they may be there by now."""
+        return replace(
+            self,
+            queues={name: found for name, found in self.queues.items() if found},
+            references={key: found for key, found in self.references.items() if found},
+            names=None,
+            suggestions={},
+        )
 
     def record(self) -> dict[str, Any]:
         """All but `known` as plain values that JSON keeps; `memory_of` reads it back."""

@@ -9,6 +9,7 @@ from typing import Any
 from importer.core.findings import Finding, Severity, listed
 from importer.core.outcomes import Outcome
 from importer.core.plan import findings_record
+from importer.core.timing import Timing
 from importer.core.verdicts import Verdict
 
 OUTCOME_KEYS = tuple(outcome.value for outcome in Outcome)
@@ -81,6 +82,10 @@ class ResultRow:
         }
 
 
+NOT_REQUIRED = "not required"
+"""The approval of a run that needed none."""
+
+
 @dataclass(frozen=True, slots=True)
 class RunFacts:
     """What a run's reports say above the rows."""
@@ -95,12 +100,13 @@ class RunFacts:
     environment: str
     opened_at: str
     preparer: str
-    approval: str  # "not required", or who and when
+    approval: str  # NOT_REQUIRED, or who and when
     settings: Mapping[str, Any]
     state: str  # "open" or "done"
     note: str = ""  # why the run stopped, where it did
     version: str = ""
     chain: str = ""  # the head of the log of approvals under which the run was opened
+    timing: Timing | None = None  # of the calls that create
 
 
 def tally(outcomes: Iterable[tuple[str, int]]) -> dict[str, int]:

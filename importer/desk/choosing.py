@@ -1,8 +1,9 @@
 """Choosing: which column feeds which field, as a page asks it; and the mapping that comes of the answers."""
 
-from collections.abc import Mapping, Sequence
+from collections import Counter
+from collections.abc import Mapping, Sequence, Set
 from dataclasses import replace
-from typing import Any, Literal, cast
+from typing import Any, Literal
 
 from importer.core.columns import COLUMN_OF, COLUMNS, FIELDS_BY_ALIAS, Header, columns_of, match_headings, normal
 from importer.core.errors import UsageError
@@ -12,11 +13,14 @@ from importer.core.mapping import RESERVED, Template
 from importer.core.mapping import Mapping as ColumnMapping
 from importer.core.names import nearest
 from importer.core.rows import Row, column_letter
+from importer.desk.table import CELL_KEPT
 from importer.drafts.draft import ColumnChoice, Columns, FieldChoice
 
 ATTRIBUTE = "attribute:"
 SAMPLES = 3
 SAMPLE_MOST = 80
+TRIED_MOST = 50
+"""So many entries of a mapping are tried one by one whether it says the same without them."""
 How = Literal["exact", "looks like", "mapped", "not used"]
 
 
@@ -27,7 +31,11 @@ def columns(
     header = match_headings(head, mapping, limits, sheet=sheet)
     fed = _fed(header)
     taken = {field for field, _ in fed.values()}
-    choices = [_choice(index, header, fed, taken, mapping, limits, below) for index in range(len(header.headings))]
+    explicit, locks = mapping.columns.keys() | mapping.attributes.keys(), _locks(header, fed)
+    choices = [
+        _choice(index, header, fed, taken, mapping.ignore, explicit, limits, below, locks[index])
+        for index in range(len(header.headings))
+    ]
     fields = tuple(FieldChoice(each.field, each.name, each.help, each.required) for each in columns_of(limits))
     there = {*header.fields, *header.constants}
     missing = tuple(each for each in fields if each.required and each.field not in there)
@@ -41,12 +49,11 @@ def chosen_mapping(head: Row, base: ColumnMapping, limits: Limits, chosen: Mappi
     """
     header = match_headings(head, base, limits)
     fed = _fed(header)
+    locks = _locks(header, fed)
     changed = {
         index: choice
         for index, choice in chosen.items()
-        if 0 <= index < len(header.headings)
-        and choice != fed.get(index, ("", ""))[0]
-        and not _locked(header, fed, index)
+        if 0 <= index < len(header.headings) and choice != fed.get(index, ("", ""))[0] and not locks[index]
     }
     _no_field_twice(header, fed, changed)
     fields, attributes, ignore = dict(base.columns), dict(base.attributes), dict.fromkeys(base.ignore)
@@ -71,6 +78,11 @@ def chosen_mapping(head: Row, base: ColumnMapping, limits: Limits, chosen: Mappi
     return _shortest(head, mapping, base, limits)
 
 
+def name_of(field: str) -> str:
+    """A field or attribute as people call it."""
+    return COLUMN_OF[field].name if field in COLUMN_OF else field.removeprefix(ATTRIBUTE)
+
+
 def _shortest(head: Row, mapping: ColumnMapping, base: ColumnMapping, limits: Limits) -> ColumnMapping:
     """Without what the headings tell by themselves. Raises UsageError where a heading or a required field is missing."""
     wanted = match_headings(head, mapping, limits)
@@ -78,21 +90,60 @@ def _shortest(head: Row, mapping: ColumnMapping, base: ColumnMapping, limits: Li
     if errors:
         raise UsageError(errors[0].message, errors[0].fix)
 
-    def same(other: ColumnMapping) -> bool:
-        found = match_headings(head, other, limits)
-        parts = [({f: t.parts for f, t in each.fields.items()}, {n: t.parts for n, t in each.attributes.items()},
-                  each.constants) for each in (found, wanted)]  # fmt: skip
-        return parts[0] == parts[1] and not any(each.severity is Severity.ERROR for each in found.findings)
+    def without(entries: Sequence[tuple[str, str]]) -> ColumnMapping | None:
+        """The mapping without some entries, if it says the same."""
+        shorter = _without(mapping, entries)
+        found = match_headings(head, shorter, limits)
+        wrong = any(each.severity is Severity.ERROR for each in found.findings)
+        return None if wrong or _said(found) != _said(wanted) else shorter
 
-    for heading in mapping.ignore:
-        shorter = replace(mapping, ignore=tuple(each for each in mapping.ignore if each != heading))
-        mapping = shorter if heading not in base.ignore and same(shorter) else mapping
-    for section in ("columns", "attributes"):
-        for name in getattr(mapping, section):
-            rest = {other: text for other, text in getattr(mapping, section).items() if other != name}
-            shorter = replace(mapping, **cast("dict[str, Any]", {section: rest}))
-            mapping = shorter if name not in getattr(base, section) and same(shorter) else mapping
+    needless = _needless(head, mapping, base, wanted, limits)
+    if shorter := without(needless):
+        return shorter
+    for entry in needless[:TRIED_MOST]:
+        mapping = without([entry]) or mapping
     return mapping
+
+
+def _needless(
+    head: Row, mapping: ColumnMapping, base: ColumnMapping, wanted: Header, limits: Limits
+) -> list[tuple[str, str]]:
+    """Section and name of what was chosen now and may be what the headings tell anyway. There may be hundreds of columns."""
+    new = [("ignore", heading) for heading in mapping.ignore if heading not in base.ignore]
+    new += [("columns", field) for field in mapping.columns if field not in base.columns]
+    new += [("attributes", name) for name in mapping.attributes if name not in base.attributes]
+    told = match_headings(head, _without(mapping, new), limits)
+    fed = {told.headings[index]: field for index, (field, _) in _fed(told).items()}
+    chosen = {*mapping.columns, *(ATTRIBUTE + name for name in mapping.attributes)}
+
+    def may_go(section: str, name: str) -> bool:
+        match section:
+            case "ignore":
+                return name not in fed or fed[name] in chosen
+            case "attributes":
+                return told.attributes.get(name) == wanted.attributes.get(name)
+            case _:  # fields are few, and a heading may tell one as soon as others are taken
+                return True
+
+    return [entry for entry in new if may_go(*entry)]
+
+
+def _without(mapping: ColumnMapping, entries: Sequence[tuple[str, str]]) -> ColumnMapping:
+    left: dict[str, set[str]] = {"ignore": set(), "columns": set(), "attributes": set()}
+    for section, name in entries:
+        left[section].add(name)
+    return replace(
+        mapping,
+        ignore=tuple(each for each in mapping.ignore if each not in left["ignore"]),
+        columns={name: made for name, made in mapping.columns.items() if name not in left["columns"]},
+        attributes={name: made for name, made in mapping.attributes.items() if name not in left["attributes"]},
+    )
+
+
+def _said(header: Header) -> tuple[dict[str, Any], dict[str, Any], dict[str, str]]:
+    """What rows are read by: parts of the templates of fields and of attributes, and constants."""
+    fields = {field: template.parts for field, template in header.fields.items()}
+    return fields, {name: template.parts for name, template in header.attributes.items()}, header.constants
 
 
 def _fed(header: Header) -> dict[int, tuple[str, Template]]:
@@ -111,33 +162,41 @@ def _choice(
     header: Header,
     fed: Mapping[int, tuple[str, Template]],
     taken: set[str],
-    mapping: ColumnMapping,
+    ignored: Sequence[str],
+    said: Set[str],
     limits: Limits,
     below: Sequence[Row],
+    locked: str,
 ) -> ColumnChoice:
     heading = header.headings[index]
     field = fed[index][0] if index in fed else None
-    suggestion = None if field or heading in mapping.ignore else _suggestion(heading, taken, limits)
-    explicit = field is not None and field.removeprefix(ATTRIBUTE) in {**mapping.columns, **mapping.attributes}
+    suggestion = None if field or heading in ignored else _suggestion(heading, taken, limits)
+    explicit = field is not None and field.removeprefix(ATTRIBUTE) in said
     how: How = "looks like" if suggestion else "not used" if field is None else "mapped" if explicit else "exact"
     texts = (row.cells[index].strip() for row in below if index < len(row.cells))
     samples = list(dict.fromkeys(text[:SAMPLE_MOST] for text in texts if text))[:SAMPLES]
-    locked = _locked(header, fed, index)
     return ColumnChoice(index, column_letter(index), heading, tuple(samples), field, how, suggestion, locked)
 
 
-def _locked(header: Header, fed: Mapping[int, tuple[str, Template]], index: int) -> str:
-    """Why nothing else can be chosen for a column; a blank: it can."""
+def _locks(header: Header, fed: Mapping[int, tuple[str, Template]]) -> list[str]:
+    """By column: why nothing else can be chosen for it; a blank: it can."""
+    counted = Counter(header.headings)
+    return [_locked(header, fed, index, counted) for index in range(len(header.headings))]
+
+
+def _locked(header: Header, fed: Mapping[int, tuple[str, Template]], index: int, counted: Counter[str]) -> str:
     if index in fed and fed[index][1].column is None:
         field, template = fed[index]
-        return f"part of {_name(field)}: {template.text}"
+        return f"part of {name_of(field)}: {template.text}"
     heading = header.headings[index]
     if not heading:
         return "it has no heading"
     if "{" in heading or "}" in heading:
         return "its heading has braces"
-    if sum(normal(other) == normal(heading) for other in header.headings) > 1:
+    if counted[heading] > 1:  # those that differ in case or signs are told apart by how they are written
         return "another column has the same heading"
+    if len(heading) >= CELL_KEPT:  # its end is not known here
+        return "its heading is too long"
     return ""
 
 
@@ -161,11 +220,7 @@ def _no_field_twice(header: Header, fed: Mapping[int, tuple[str, Template]], cha
     for field, several in places.items():
         if len(several) > 1:
             names = listed(f"{header.headings[index]} ({column_letter(index)})" for index in several)
-            raise UsageError(f"Several columns are to be {_name(field)}: {names}.", "Choose one of them.")
-
-
-def _name(field: str) -> str:
-    return COLUMN_OF[field].name if field in COLUMN_OF else field.removeprefix(ATTRIBUTE)
+            raise UsageError(f"Several columns are to be {name_of(field)}: {names}.", "Choose one of them.")
 
 
 def _suggestion(heading: str, taken: set[str], limits: Limits) -> str | None:

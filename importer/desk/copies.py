@@ -34,7 +34,8 @@ def rejects_run(folder: Path, book: "Ledger", record: "RunRecord") -> Path:
     head, run = record.preview.head, record.run
     translated = head.mapping.get("values", {})
     plain = {field: heading for field, heading in head.matched.items() if field not in translated}
-    helped = Help(LIMITS[head.environment.target], plain)
+    queues = sorted({str(each["queue"]) for each in head.queues if each["id"]}, key=str.casefold)
+    helped = Help(LIMITS[head.environment.target], plain, queues)
     return write_rejects(folder, book.run_facts(run), book.counts(run), lambda: book.result_rows(run), helped)
 
 

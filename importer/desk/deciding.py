@@ -58,11 +58,11 @@ def decide(
         at=written(now),
         expires_at=expiry(now, lasts_s) if approved else None,
         comment=comment.strip(),
-        left_out=_left_out(file, tuple(left_out)) if approved else (),
+        left_out=rows_left_out(file, tuple(left_out)) if approved else (),
     )
     log = approvals(settings)
     log.read(known_heads(book))
-    log.decide(approval, lambda chain: _ran(about.plan, book, chain))
+    log.decide(approval, lambda chain: ran(about.plan, book, chain))
     return approval
 
 
@@ -85,18 +85,18 @@ def _lasts_s(settings: Settings, expires: str | None) -> float:
     return lasts_s
 
 
-def _ran(plan: str, book: "Ledger", chain: "Chain") -> PlanRefused | None:
+def ran(plan: str, book: "Ledger", chain: "Chain") -> PlanRefused | None:
     """A plan that ran is past deciding; one that was about to run, and whose run was never opened, is not."""
     use = use_of(plan, chain.entries)
-    ran = book.run_of_plan(plan) or (use.run if use is not None and use.stage == "opened" else None)
+    run = book.run_of_plan(plan) or (use.run if use is not None and use.stage == "opened" else None)
     return (
-        PlanRefused(f"The plan {plan} ran already, as {ran}.", "Preview the file again for a new plan.")
-        if ran
+        PlanRefused(f"The plan {plan} ran already, as {run}.", "Preview the file again for a new plan.")
+        if run
         else None
     )
 
 
-def _left_out(file: "PlanFile", wanted: Sequence[LeftOut]) -> tuple[LeftOut, ...]:
+def rows_left_out(file: "PlanFile", wanted: Sequence[LeftOut]) -> tuple[LeftOut, ...]:
     """The rows that would be sent among those to leave out, each once, by line. Raises UsageError."""
     if not wanted:
         return ()

@@ -1,52 +1,35 @@
 """Drafting: what the page does with an upload until it is a plan. Decides nothing about rows: the flow judges them."""
 
-from collections.abc import Mapping, Sequence
 from contextlib import ExitStack
-from dataclasses import asdict, replace
 from datetime import timedelta
 from functools import partial
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from importer.core.approval import Person
-from importer.core.columns import COLUMN_OF, match_headings
-from importer.core.errors import Stale, UsageError
-from importer.core.findings import Finding, shorten
-from importer.core.fixes import Fix, checked
-from importer.core.limits import Limits
-from importer.core.mapping import Mapping as ColumnMapping
-from importer.core.mapping import read_mapping
-from importer.core.memory import Memory, memory_of
-from importer.core.names import nearest
+from importer.core.errors import LedgerError, Stale, UsageError
+from importer.core.findings import Finding
+from importer.core.memory import Memory
+from importer.core.moments import written
 from importer.core.report import Cause
-from importer.core.rows import Row
-from importer.desk import choosing, table
+from importer.desk import table
 from importer.desk.draftroom import (
-    PREVIEW_FIRST,
     aside,
     choices_of,
     headings_of,
     last_change,
     mapping_of,
-    memory_kept,
     row_at,
 )
 from importer.desk.fixing import Fixing
-from importer.desk.mappings import toml_of
+from importer.desk.matching import Matching
 from importer.drafts import shown
-from importer.drafts.book import FACTS_AT_ONCE, Book, KnownFacts, text_of
+from importer.drafts.book import FACTS_AT_ONCE, Book, KnownFacts
 from importer.drafts.draft import (
-    KNOWN_MOST,
-    Columns,
     DraftHead,
     DraftRow,
     Filter,
-    FirstRow,
     Page,
-    SheetChoice,
-    UnknownValue,
 )
-from importer.drafts.shelf import Incoming
 from importer.drafts.stage import Stage
 
 if TYPE_CHECKING:
@@ -57,246 +40,21 @@ if TYPE_CHECKING:
 
 FACTS_LAST = timedelta(minutes=15)
 """A preview made again within this time asks the target only for what is new."""
-UNKNOWN_MOST = 200
+PREVIEW_LASTS = timedelta(days=1)
+"""An older preview is made again before a plan is made of it: a plan says when it was made, and not of when its facts are."""
 
 
-class Upload:
-    """An upload under way. `write` pieces, then `finish` or `discard`; what is not finished leaves nothing behind."""
-
-    def __init__(self, drafting: "Drafting", incoming: Incoming, person: Person) -> None:
-        self._drafting = drafting
-        self._incoming = incoming
-        self._person = person
-
-    async def write(self, piece: bytes) -> None:
-        """The next bytes. Raises FileRefused (F112) or NoPlace once they are too many; then it is discarded."""
-        await aside(partial(self._incoming.write, piece))
-
-    async def finish(self) -> DraftHead:
-        """The draft, durable. Raises FileRefused for what is no spreadsheet; then it is discarded."""
-        return await self._drafting.kept(self._incoming, self._person)
-
-    async def discard(self) -> None:
-        """Throws it away. May be called more than once, and after `finish`, when it does nothing."""
-        await aside(self._incoming.discard)
-
-
-class Drafting(Fixing):
+class Drafting(Matching, Fixing):
     """Made once per server. Every method may be called by many people at once; what blocks runs in threads.
 
     A method that changes takes the revision that the person saw. It raises Stale where that is not the current one, and
     DraftBusy while the draft is previewed. All raise NoSuchDraft and LedgerError.
     """
 
-    async def begin(self) -> int:
-        """On start: throws drafts away that are past `retention_days`, and what aborted uploads left; how many drafts."""
-        return await aside(partial(self._shelf.tidy, self._settings.retention_days, self._clock.now()))
-
-    # Uploads
-
-    async def new(self, file_name: str, person: Person) -> Upload:
-        """Begins an upload. Raises NoPlace where the person has too many, or the disk is full."""
-        most = self._settings.upload_limits.packed
-        return Upload(self, await aside(partial(self._shelf.incoming, file_name, person, most)), person)
-
-    async def kept(self, incoming: Incoming, person: Person) -> DraftHead:
-        """Makes an upload a draft: it has been looked into. See Upload.finish."""
-        try:
-            draft = await aside(partial(self._keep, incoming, person, await self._vocabulary()))
-        except BaseException:
-            await aside(incoming.discard)
-            raise
-        return await self.head(draft)
-
-    def _keep(self, incoming: Incoming, person: Person, limits: Limits) -> str:
-        from importer.sources.reader import open_regular
-        from importer.sources.sniff import sniff
-
-        incoming.sealed()
-        with open_regular(incoming.path) as file:
-            format_ = sniff(file)
-        top = table.read_top(incoming.path, None, self._settings.upload_limits)
-        mapping = self._settings.mapping
-
-        def settle(book: Book) -> None:
-            book.set_note("top", top.record())
-            if len(top.sheet.others) == 0:
-                self._offer(book, top.header(mapping, limits, None))
-                book.run("set_step", "columns")
-
-        return incoming.kept(format_, person, self._at(), text_of(mapping.record()), settle)
-
-    def _offer(self, book: Book, header: Row) -> None:
-        """A mapping that is remembered for this header row is offered, until the person chooses."""
-        found = self._remembered.find(header.cells)
-        if found is None:
-            book.run("forget_note", "remembered")
-        else:
-            book.set_note("remembered", {"mapping": found[0].record(), "words": found[1]})
-
-    async def drafts(self) -> list[DraftHead]:
-        """All drafts, newest first."""
-        return [self._living(each, holder) for each, holder in await aside(self._entries)]
-
-    def _entries(self) -> list[tuple[DraftHead, str]]:
-        entries = []
-        for head in self._shelf.heads():
-            with self._shelf.book(head.id) as book:
-                entry = book.entry(head.id)
-                entries.append((entry.head, entry.holder))
-        return entries
-
-    async def head(self, draft: str) -> DraftHead:
-        """One draft."""
-        entry = await self._read(draft, lambda book: book.entry(draft))
-        return self._living(entry.head, entry.holder)
-
-    def _living(self, head: DraftHead, holder: str) -> DraftHead:
-        """The head with what is going on here; what a process that is gone was doing is told as a problem."""
-        if head.id in self._doing:
-            return replace(head, rows_done=self._doing[head.id])
-        if not head.busy or not self._is_gone(holder):
-            return head
-        problem = f"The importer stopped while this was {head.busy}; nothing of it is lost but the time."
-        return replace(head, busy="", problem=problem)
-
-    async def discard(self, draft: str) -> None:
-        """Throws a draft away. A plan made of it stays. Raises DraftBusy."""
-        async with self._lock(draft):
-            self._refuse_busy(await self.head(draft))
-            await aside(partial(self._shelf.discard, draft))
-        self._locks.pop(draft, None)
-
-    def upload(self, draft: str) -> Path:
-        """The file of the bytes that were uploaded."""
-        return self._shelf.upload(draft)
-
-    # Sheet and columns
-
-    async def sheets(self, draft: str) -> list[SheetChoice]:
-        """The sheets, the first visible one first."""
-        return await self._read(draft, partial(self._sheets, draft))
-
-    def _sheets(self, draft: str, book: Book) -> list[SheetChoice]:
-        record = book.note("sheets")
-        if record is None:
-            first = table.read_top(self._shelf.upload(draft), None, self._settings.upload_limits).sheet
-            names = [first.name or "", *first.others]
-            counts = table.count_rows(self._shelf.upload(draft), names, self._settings.upload_limits)
-            record = [[name, counts[name], name in first.hidden] for name in names]
-            with book.writing():
-                book.set_note("sheets", record)
-        chosen = book.entry(draft).head.sheet or record[0][0]
-        return [SheetChoice(name, rows, hidden, name == chosen) for name, rows, hidden in record]
-
-    async def first_rows(self, draft: str, sheet: str | None = None) -> list[FirstRow]:
-        """The first 8 rows of the chosen sheet, or of another, and its header row. Raises FileRefused."""
-        limits = await self._vocabulary()
-        return await self._read(draft, partial(self._first_rows, draft, sheet, limits))
-
-    def _first_rows(self, draft: str, sheet: str | None, limits: Limits, book: Book) -> list[FirstRow]:
-        head = book.entry(draft).head
-        top = table.top_of(book.note("top"))
-        header_row = head.header_row
-        if sheet is not None and sheet != (top.sheet.name or ""):
-            top, header_row = table.read_top(self._shelf.upload(draft), sheet, self._settings.upload_limits), None
-        header = top.header(mapping_of(head), limits, header_row)
-        rows = [
-            *top.rows[: table.FIRST_ROWS],
-            *([header] if header.line > top.rows[: table.FIRST_ROWS][-1].line else []),
-        ]
-        return [FirstRow(row.line, tuple(row.cells), row.line == header.line) for row in rows]
-
-    async def choose_sheet(
-        self, draft: str, revision: int, sheet: str | None, header_row: int | None, person: Person
-    ) -> DraftHead:
-        """Chooses sheet (None: the first visible one) and header row (None: the one that is found). Raises FileRefused, UsageError.
-
-        Another choice than before throws fixes and left-out lines away: they belong to the rows of the old one.
-        """
-        limits = await self._vocabulary()
-        async with self._lock(draft):
-            await self._read(draft, partial(self._choose_sheet, draft, revision, sheet, header_row, person, limits))
-        return await self.head(draft)
-
-    def _choose_sheet(
-        self,
-        draft: str,
-        revision: int,
-        sheet: str | None,
-        header_row: int | None,
-        person: Person,
-        limits: Limits,
-        book: Book,
-    ) -> None:
-        head = self._unbusy(book, draft)
-        first = self._sheets(draft, book)[0].name
-        wanted = None if not sheet or sheet == first else sheet
-        top = table.read_top(self._shelf.upload(draft), wanted, self._settings.upload_limits)
-        header = top.header(self._settings.mapping, limits, header_row)
-        if header_row == top.header(self._settings.mapping, limits, None).line:
-            header_row = None  # what would be found is not chosen: the same plan comes of both
-        words = f"sheet {sheet or first}, line {header.line}"
-        now = f"sheet {head.sheet or first}, line {head.header_row or 'as found'}"
-        with book.changing(revision, person.name, "the sheet", words, now):
-            if (wanted, header_row) != (head.sheet, head.header_row):
-                for name in ("drop_fixes", "drop_skips", "drop_batches", "drop_changes"):
-                    book.run(name)
-                book.run("forget_note", "chosen")
-            book.set_note("top", top.record())
-            self._offer(book, header)
-            book.run("set_sheet", wanted, header_row)
-
-    async def columns(self, draft: str) -> Columns:
-        """The columns and what they feed: as chosen, else as remembered for files like this, else as headings tell."""
-        limits = await self._vocabulary()
-
-        def read(book: Book) -> Columns:
-            top, header, mapping, words = self._offered(draft, book, limits)
-            return choosing.columns(header, top.below(header), mapping, limits, top.sheet.name, words)
-
-        return await self._read(draft, read)
-
-    def _offered(self, draft: str, book: Book, limits: Limits) -> tuple[table.Top, Row, ColumnMapping, str]:
-        """First rows, header row, the mapping that is in force or offered, and whose it is if it is remembered."""
-        head = book.entry(draft).head
-        top = table.top_of(book.note("top"))
-        mapping = mapping_of(head)
-        header = top.header(self._settings.mapping, limits, head.header_row)
-        remembered = book.note("remembered")
-        if remembered is None or book.note("chosen"):
-            return top, header, mapping, ""
-        offered = read_mapping(remembered["mapping"], "the remembered mapping")
-        found = match_headings(header, offered, limits)
-        if any(each.severity == "error" for each in found.findings):
-            return top, header, mapping, ""
-        return top, header, offered, remembered["words"]
-
-    async def choose_columns(
-        self, draft: str, revision: int, chosen: Mapping[int, str], person: Person, *, remember: bool = False
-    ) -> DraftHead:
-        """What each column feeds: a field, "attribute:NAME", or "" for nothing. Raises UsageError, naming what is missing or twice."""
-        limits = await self._vocabulary()
-
-        def choose(book: Book) -> None:
-            self._unbusy(book, draft)
-            _, header, base, _ = self._offered(draft, book, limits)
-            mapping = choosing.chosen_mapping(header, base, limits, chosen)
-            sent, now = (_columns_in_words(each, header, limits) for each in (mapping, mapping_of(book.entry("").head)))
-            with book.changing(revision, person.name, "the choice of columns", sent, now):
-                book.run("set_mapping", text_of(mapping.record()))
-                book.set_note("chosen", True)
-            if remember:
-                self._remembered.keep(header.cells, mapping, person.name, self._at())
-
-        async with self._lock(draft):
-            await self._read(draft, choose)
-        return await self.head(draft)
-
     # Preview
 
-    async def preview(self, draft: str) -> DraftHead:
-        """Judges all rows; returns when it is done (have it run as a task; `head` shows how far it is).
+    async def preview(self, draft: str, person: Person | None = None) -> DraftHead:
+        """Judges all rows; returns when it is done (have it run as a task; `head` shows how far it is). `person` asked for it.
 
         Raises FileRefused, NotAuthorised, TargetDown, FixRefused; the head then has the problem.
         """
@@ -325,13 +83,16 @@ class Drafting(Fixing):
                 sheet=reading.sheet.name,
                 header_line=found.header.line,
                 headings=found.header.headings,
-                environment=asdict(self._connection.environment),
+                environment=self._environment,
                 findings=(*reading.findings, *found.header.findings),
             )
-            await aside(partial(self._settle, book, stage, known, memory, judged))
+            who = person.name if person else head.changed_by
+            await aside(partial(self._settle, book, stage, known, memory, judged, who))
         return await self.head(draft)
 
-    def _settle(self, book: Book, stage: Stage, known: KnownFacts, memory: Memory, judged: table.Judged) -> None:
+    def _settle(
+        self, book: Book, stage: Stage, known: KnownFacts, memory: Memory, judged: table.Judged, who: str
+    ) -> None:
         stage.flush()
         known.flush()
         with book.writing():
@@ -339,48 +100,21 @@ class Drafting(Fixing):
             book.set_note("judged", judged.record())
             book.set_note("memory", memory.record())
             step = "values" if book.one("is_unknown") else "rows"
-            book.run("set_previewed", self._at(), step)
+            book.run("set_previewed", self._at(), step, who)
 
     def _fresh(self, book: Book, known: KnownFacts) -> Memory:
-        """What was looked up lately in this environment, or nothing."""
-        record, judged = book.note("memory"), book.note("judged")
-        if record and judged and judged["environment"] == asdict(self._connection.environment):
-            memory = memory_kept(record, known)
-            if memory is not None and memory.now is not None and self._clock.now() - memory.now <= FACTS_LAST:
-                return memory
+        """What was looked up lately in this environment, or nothing. What was not found then is looked for again.
+
+        Where facts are forgotten, the rows that rest on them are no preview any more, however this one ends.
+        """
+        memory = self._memory(book, known)
+        if memory is not None and memory.now is not None and self._clock.now() - memory.now <= FACTS_LAST:
+            return memory.without_unknown()
         with book.writing():
             book.run("forget_facts")
             book.run("forget_note", "memory")
+            book.run("forget_preview")
         return Memory(known)
-
-    async def unknown_values(self, draft: str) -> list[UnknownValue]:
-        """What cells name and the target does not know, the most frequent first; at most 200."""
-
-        def read(book: Book) -> list[UnknownValue]:
-            record = book.note("memory")
-            if record is None:
-                return []
-            memory = memory_of(record, KnownFacts(book))
-            return [_unknown(memory, *each) for each in book.run("unknown", UNKNOWN_MOST).fetchall()]
-
-        return await self._read(draft, read)
-
-    async def choose_values(
-        self, draft: str, revision: int, meanings: Mapping[tuple[str, str], str], person: Person
-    ) -> DraftHead:
-        """What values of a field mean, for all rows: {(field, value): meaning}. Preview again afterwards."""
-
-        def choose(book: Book) -> None:
-            head = self._unbusy(book, draft)
-            mapping = _with_meanings(mapping_of(head), meanings, self._connection.target.limits)
-            sent = ", ".join(f"{value} → {meaning}" for (_, value), meaning in meanings.items())
-            now = ", ".join(f"{k} → {v}" for values in mapping_of(head).values.values() for k, v in values.items())
-            with book.changing(revision, person.name, "the choice of values", shorten(sent, 200), shorten(now, 200)):
-                book.run("set_mapping", text_of(mapping.record()))
-
-        async with self._lock(draft):
-            await self._read(draft, choose)
-        return await self.head(draft)
 
     async def page(self, draft: str, which: Filter) -> Page:
         """Up to 100 rows of the preview."""
@@ -403,8 +137,8 @@ class Drafting(Fixing):
         from importer.flow.preview import queue_table
 
         def read(book: Book) -> list[dict[str, Any]]:
-            record = book.note("memory")
-            queues = memory_of(record, KnownFacts(book)).queues if record else {}
+            memory = self._memory(book, KnownFacts(book))
+            queues = memory.queues if memory else {}
             rows = shown.by_queue(book)
             named = {name for name, verdicts in rows.items() if verdicts.keys() - {"duplicate", "skipped"}}
             return queue_table(rows, {name: found for name, found in queues.items() if name in named})
@@ -419,14 +153,12 @@ class Drafting(Fixing):
         findings = table.judged_of(record).findings if record else ()
         return [*findings, *crowded(await self.queues(draft))]
 
-    async def mapping_file(self, draft: str) -> bytes:
-        """The mapping in force as `importer preview --map` takes it (TOML)."""
-        return toml_of(mapping_of(await self.head(draft))).encode()
-
     # Plan
 
     async def plan(self, draft: str, revision: int, person: Person) -> "Preview":
         """Freezes the draft into a plan, by the flow of the command line and with the facts that the preview rests on.
+
+        Raises UsageError where these are older than PREVIEW_LASTS, and LedgerError where the bytes are not those of the upload.
 
         The digest is that of `importer preview` with the same file, sheet, mapping and fixes.
         """
@@ -439,8 +171,7 @@ class Drafting(Fixing):
                 raise Stale(
                     what="the upload", sent="a plan", now=last_change(book), who=head.changed_by, revision=head.revision
                 )
-            if not head.previewed_at:
-                raise UsageError("The preview is not that of the present choices.", PREVIEW_FIRST)
+            self._young(self._in_force(book, head, KnownFacts(book)))
 
         await self._read(draft, ready)
         async with self._busy(draft, "planning") as book:
@@ -468,36 +199,16 @@ class Drafting(Fixing):
         return made
 
     def _planned(self, draft: str, book: Book) -> tuple[DraftHead, Any, "Choices", Memory]:
+        from importer.sources.reader import fingerprint
+
         head = book.entry(draft).head
-        return head, book.fixed(), choices_of(book, head), memory_of(book.note("memory"), KnownFacts(book))
+        if fingerprint(self._shelf.upload(draft))[0] != head.sha256:
+            raise LedgerError("The file that is kept of this upload was altered.", "Upload the file again.")
+        return head, book.fixed(), choices_of(book, head), self._in_force(book, head, KnownFacts(book))
 
-
-def _columns_in_words(mapping: ColumnMapping, header: Row, limits: Limits) -> str:
-    found = match_headings(header, mapping, limits)
-    parts = [f"{COLUMN_OF[field].name} ← {template.text}" for field, template in found.fields.items()]
-    return shorten(", ".join(parts), 200)
-
-
-def _unknown(memory: Memory, field: str, value: str, rows: int) -> UnknownValue:
-    known: Sequence[str] = memory.suggestions.get(field, ())
-    if field == "queue":
-        known = memory.names or ()
-    elif field == "type" and memory.limits:
-        known = memory.limits.types
-    name = COLUMN_OF[field].name
-    return UnknownValue(field, name, value, rows, tuple(nearest(value, known)), tuple(known[:KNOWN_MOST]))
-
-
-def _with_meanings(mapping: ColumnMapping, meanings: Mapping[tuple[str, str], str], limits: Limits) -> ColumnMapping:
-    """The mapping by which what cells say means what was chosen; what means such a value already is led on."""
-    values = {field: dict(table) for field, table in mapping.values.items()}
-    for (field, value), meaning in meanings.items():
-        if field not in limits.fields:
-            raise UsageError(f"There is no field {field}.", "Choose a value of the list.")
-        checked(Fix(1, 0, "", meaning))
-        table_ = values.setdefault(field, {})
-        for said, meant in table_.items():
-            if meant == value:
-                table_[said] = meaning.strip()
-        table_[value.strip().casefold()] = meaning.strip()
-    return replace(mapping, values=values)
+    def _young(self, memory: Memory) -> None:
+        if memory.now is not None and self._clock.now() - memory.now > PREVIEW_LASTS:
+            raise UsageError(
+                f"The preview rests on what was looked up at {written(memory.now)}: queues and tasks may be others by now.",
+                "Have the preview made again.",
+            )

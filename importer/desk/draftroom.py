@@ -59,6 +59,7 @@ class DraftRoom:
         self._remembered = Remembered(settings.state_dir / "mappings", connection.environment.target, LIMITS)
         self._locks: dict[str, asyncio.Lock] = {}
         self._doing: dict[str, int] = {}  # drafts that are previewed or planned here: rows so far
+        self._environment = asdict(connection.environment)
         self._token = secrets.token_hex(8)
 
     def _at(self) -> str:
@@ -94,6 +95,22 @@ class DraftRoom:
         return Previewing(
             connection.target, self._desk.book, connection.environment, self._clock, progress, check, memory, aside
         )
+
+    def _memory(self, book: Book, known: KnownFacts) -> Memory | None:
+        """What was looked up; None where it was in another environment, or another version of the importer kept it."""
+        if book.entry("").environment != self._environment:
+            return None
+        try:
+            return memory_of(book.note("memory"), known)
+        except (KeyError, TypeError, ValueError):
+            return None
+
+    def _in_force(self, book: Book, head: DraftHead, known: KnownFacts) -> Memory:
+        """What the preview rests on. Raises UsageError where the rows are not judged as people chose, here and now."""
+        memory = self._memory(book, known)
+        if memory is None or not head.previewed_at:
+            raise UsageError("The preview is not that of the present choices.", PREVIEW_FIRST)
+        return memory
 
     def _lock(self, draft: str) -> asyncio.Lock:
         """One change of a draft at a time. Raises DraftBusy."""
@@ -160,14 +177,6 @@ class DraftRoom:
         known = json.loads(holder) if holder else {}
         known.pop("token", None)
         return not known or Holder(**known) == myself() or is_gone(Holder(**known))
-
-
-def memory_kept(record: Any, known: KnownFacts) -> Memory | None:
-    """What was looked up; None where another version of the importer kept it."""
-    try:
-        return memory_of(record, known)
-    except (KeyError, TypeError, ValueError):
-        return None
 
 
 def idle(book: Book, problem: str) -> None:

@@ -1,7 +1,7 @@
 """Fixing: changes of a draft's rows, each a batch that can be undone. Only the rows concerned are judged again, by the flow."""
 
 from collections.abc import Callable, Iterable, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from functools import partial
 
 from importer.core.approval import Person
@@ -14,12 +14,10 @@ from importer.core.rows import cell_address
 from importer.core.verdicts import Seen, judge_shape
 from importer.desk import table
 from importer.desk.draftroom import (
-    PREVIEW_FIRST,
     DraftRoom,
     aside,
     headings_of,
     mapping_of,
-    memory_kept,
     row_at,
     upload_seen,
 )
@@ -140,7 +138,7 @@ class Fixing(DraftRoom):
             found = book.run("batch", batch).fetchone()
             if found is None or found[0] == "undo" or found[5]:
                 raise UsageError("This change cannot be undone, or was already.", "Look at the list of changes again.")
-            if book.one("overlapped", batch) is not None:
+            if shown.overlapped(book, batch, found[4]):
                 raise UsageError("A later change concerns the same cells.", "Undo the later one first.")
             changes = book.run("changes_of", batch).fetchall()
             return (
@@ -157,6 +155,10 @@ class Fixing(DraftRoom):
     async def fixes(self, draft: str) -> list[Batch]:
         """The changes so far, newest first."""
         return await self._read(draft, shown.batches)
+
+    async def last_change(self, draft: str) -> Batch | None:
+        """The newest change."""
+        return await self._read(draft, lambda book: next(iter(shown.batches(book, 1)), None))
 
     async def fixes_file(self, draft: str) -> bytes:
         """The fixes and left out lines as `importer preview --fixes` takes them (JSON, importer.fixes/1)."""
@@ -194,9 +196,9 @@ class Fixing(DraftRoom):
                     return 0, []
                 shaper = change.judged.shaper(change.mapping, change.memory.limits or self._connection.target.limits)
                 await aside(partial(change.stage.affected, lambda row: shaper(row).external_id))
-                skipped, ids = change.stage.skipped(), Seen()
+                skipped, ids = await aside(change.stage.skipped), Seen()
                 rows = (judge_shape(shaper(row), ids, shaper, skipped) for row in change.stage.again())
-                before = change.memory.record()
+                before = await aside(change.memory.record)
                 await self._previewing("", change.memory).judge(rows, shaper, change.stage.take)
 
                 def commit() -> list[int]:
@@ -230,13 +232,9 @@ class Fixing(DraftRoom):
         if head.revision != revision and book.note("judged"):
             what, now = seen(book)
             raise Stale(what=what, sent=sent, now=now, who=head.changed_by, revision=head.revision)
-        record, judged = book.note("memory"), book.note("judged")
-        here = judged and judged["environment"] == asdict(self._connection.environment)
         stage, known = Stage(book), KnownFacts(book)
-        memory = memory_kept(record, known) if record and head.previewed_at and here else None
-        if memory is None:
-            raise UsageError("The preview is not that of the present choices.", PREVIEW_FIRST)
+        memory = self._in_force(book, head, known)
         kind, words, changes = make(book, stage)
         count = stage.change(list(changes))
-        change = _Change(stage, memory, known, table.judged_of(judged), mapping_of(head))
+        change = _Change(stage, memory, known, table.judged_of(book.note("judged")), mapping_of(head))
         return kind, words, count, change

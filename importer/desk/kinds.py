@@ -9,6 +9,7 @@ from importer.core.plan import Preview
 
 if TYPE_CHECKING:
     from importer.ledgers.plans import PlanFile, PlanFolder
+    from importer.markup.plan_view import Beside
 
 TOLD = ("file", "mapping", "columns", "environment")
 """Facts whose values say nothing to a reader: that they differ is what is told."""
@@ -36,6 +37,18 @@ def above_rows(before: Preview, after: Preview) -> list[Change]:
         Change(each.name, "as before", "another one") if each.name in TOLD else each
         for each in head_changes(before.head, after.head)
     ]
+
+
+def beside(folder: "PlanFolder", made: Preview) -> "Beside":
+    """What a report says of a plan against the last one of its kind; not row by row, which would take memory for every row."""
+    from importer.markup import plan_view
+
+    last = last_of_kind(folder, made)
+    if last is None:
+        return plan_view.Beside()
+    before = last.preview()
+    changes = [plan_view.Change(*each) for each in above_rows(before, made)]
+    return plan_view.Beside(changes=changes, last_plan=before.about.plan)
 
 
 def unusual(last: "PlanFile", this: "PlanFile") -> list[Change]:

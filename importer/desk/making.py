@@ -13,7 +13,6 @@ from importer.settings import Settings
 if TYPE_CHECKING:
     from importer.core.plan import Preview
     from importer.flow.read import Choices
-    from importer.markup.plan_view import Beside
     from importer.ports import Ledger, PlanDraft, Progress
     from importer.wiring import Connection
 
@@ -66,15 +65,16 @@ class _Unchanged:
 
 def preview_reports(settings: Settings, made: "Preview") -> dict[str, str]:
     """Writes the reports of a plan; absolute paths by name, the plan's own among them. Raises NotWritten."""
+    from importer.desk.kinds import beside
     from importer.wiring import plans
     from importer.writers import preview_html, preview_json, preview_xlsx
 
     plan = plans(settings).find(made.about.plan)
     folder = Path(settings.text("out")).absolute() / f"plan-{made.about.plan}"
     paths = {
-        "preview_xlsx": preview_xlsx.write_preview(folder, made, plan.rows, settings.rate),
+        "preview_xlsx": preview_xlsx.write_preview(folder, made, plan.rows, settings.rate, _link(settings, made)),
         "preview_html": preview_html.write_preview_html(
-            folder, made, plan.rows, settings.rate, _link(settings, made), _beside(settings, made)
+            folder, made, plan.rows, settings.rate, _link(settings, made), beside(plans(settings), made)
         ),
         "preview_json": preview_json.write_preview_json(folder, made, plan.rows, settings.rate),
         "plan": plan.path,
@@ -86,16 +86,3 @@ def _link(settings: Settings, made: "Preview") -> str:
     """The plan's page, where it is known what the page is called. No link has a token."""
     public = settings.given("public_url")
     return f"{str(public).rstrip('/')}/plans/{made.about.plan}" if public else ""
-
-
-def _beside(settings: Settings, made: "Preview") -> "Beside":
-    """What differs from the last plan of this kind; not row by row, which would take memory for every row."""
-    from importer.desk.kinds import above_rows, last_of_kind
-    from importer.markup.plan_view import Beside, Change
-    from importer.wiring import plans
-
-    last = last_of_kind(plans(settings), made)
-    if last is None:
-        return Beside()
-    before = last.preview()
-    return Beside(changes=[Change(*each) for each in above_rows(before, made)], last_plan=before.about.plan)

@@ -14,6 +14,7 @@ from importer.core.errors import SettingsError
 from importer.core.limits import Limits
 from importer.core.mapping import Mapping, fit, read_mapping
 from importer.core.unseen import BROKEN, UNSEEN
+from importer.drafts.draft import NoPlace
 from importer.folders import private_folder, private_opener
 
 SCHEMA = "importer.mapping/1"
@@ -38,11 +39,19 @@ class Remembered:
         return None
 
     def keep(self, headings: Sequence[str], mapping: Mapping, by: str, at: str) -> None:
-        """Remembers; the last one counts. Raises OSError."""
-        private_folder(self._folder)
+        """Remembers; the last one counts. Raises NoPlace."""
         record = {"schema": SCHEMA, "headings": list(headings), "mapping": mapping.record(), "by": by, "at": at}
-        path = self._path(headings)
-        beside = path.with_name(f".{secrets.token_hex(8)}")
+        try:
+            self._put(self._path(headings), record)
+        except OSError as problem:
+            raise NoPlace(
+                f"This choice cannot be remembered: {problem.strerror}.",
+                "Untick that it is, and go on; whoever runs this server can make room.",
+            ) from problem
+
+    def _put(self, path: Path, record: dict[str, Any]) -> None:
+        private_folder(self._folder)
+        beside = path.with_name(f".{secrets.token_hex(8)}")  # two people may do so at once
         with open(beside, "x", encoding="utf-8", opener=private_opener) as file:
             json.dump(record, file, ensure_ascii=False, indent=1)
             file.flush()

@@ -41,13 +41,17 @@ def plan_paper(settings: Settings, plan: str, name: str, link: str = "") -> Path
 def _plan_writers(
     settings: Settings, file: "PlanFile", preview: "Preview", link: str
 ) -> Mapping[str, Callable[[Path], Path]]:
+    from importer.desk.kinds import beside
+    from importer.wiring import plans
     from importer.writers import preview_html, preview_json, preview_xlsx
 
     rate = settings.rate
     return {
-        "preview.xlsx": lambda folder: preview_xlsx.write_preview(folder, preview, file.rows, rate),
+        "preview.xlsx": lambda folder: preview_xlsx.write_preview(folder, preview, file.rows, rate, link),
         "preview.json": lambda folder: preview_json.write_preview_json(folder, preview, file.rows, rate),
-        "preview.html": lambda folder: preview_html.write_preview_html(folder, preview, file.rows, rate, link),
+        "preview.html": lambda folder: preview_html.write_preview_html(
+            folder, preview, file.rows, rate, link, beside(plans(settings), preview)
+        ),
         "checked.xlsx": lambda folder: annotated_plan(folder, file).path,
     }
 

@@ -113,7 +113,7 @@ class Course:
         if self._seconds >= self.step_s:
             self.points.append(Point(self._second, self._rows / self._seconds, calls))
             self._rows = self._seconds = 0
-        if len(self.points) > POINTS_MOST:
+        if len(self.points) >= POINTS_MOST:  # an even number: each has its pair
             self._halve()
 
     @property

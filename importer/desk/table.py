@@ -27,7 +27,7 @@ CELL_KEPT = 300
 
 @dataclass(frozen=True, slots=True)
 class Top:
-    """The first rows of one sheet."""
+    """The first rows of one sheet; none where it is blank."""
 
     sheet: Sheet
     rows: tuple[Row, ...]
@@ -37,7 +37,9 @@ class Top:
         return {"sheet": list(self.sheet), "rows": [[row.line, list(row.cells)] for row in self.rows]}
 
     def header(self, mapping: Mapping, limits: Limits, header_row: int | None) -> Row:
-        """The header row, as found or chosen. Raises UsageError."""
+        """The header row, as found or chosen. Raises UsageError, and FileRefused (F103) where there are no rows."""
+        if not self.rows:
+            raise FileRefused(finding("F103", sheet=self.sheet.name))
         index = chosen_header(self.rows[:HEADER_SEARCHED], mapping, limits, header_row)
         if index is None:
             raise UsageError(f"Line {header_row} cannot be the header row.", "Choose one of the first rows.")
@@ -64,8 +66,6 @@ def read_top(path: Path, sheet: str | None, limits: FileLimits) -> Top:
             row._replace(cells=[text[:CELL_KEPT] for text in row.cells], marks=())
             for row in islice(reading.rows, KEPT_ROWS)
         ]
-        if not rows:
-            raise FileRefused(finding("F103", sheet=reading.sheet.name), reading.findings)
         return Top(reading.sheet, tuple(rows))
 
 

@@ -4,7 +4,7 @@ import json
 import re
 import sqlite3
 from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass
 from functools import cache
 from importlib import resources
@@ -37,6 +37,7 @@ class Entry:
 
     head: DraftHead
     holder: str
+    environment: dict[str, Any] | None  # where the rows were judged; None before the first preview
 
 
 class Book:
@@ -99,10 +100,17 @@ class Book:
         row = self.run(name, *values).fetchone()
         return row[0] if row else None
 
-    @contextmanager
-    def writing(self) -> Iterator[None]:
+    def writing(self) -> AbstractContextManager[None]:
         """One transaction: durable when it ends, as if it had not been when it raises."""
-        self.ask("BEGIN IMMEDIATE")
+        return self._transaction("BEGIN IMMEDIATE")
+
+    def staging(self) -> AbstractContextManager[None]:
+        """One transaction of temporary tables alone: nobody who writes is held up."""
+        return self._transaction("BEGIN")
+
+    @contextmanager
+    def _transaction(self, begin: str) -> Iterator[None]:
+        self.ask(begin)
         try:
             yield
             self.ask("COMMIT")
@@ -137,7 +145,7 @@ class Book:
         if row is None:
             raise _damaged(self.path, "it has no head")
         (name, sha256, size, format_, by, how, at, revision, step, sheet, header_row, mapping, plan, problem, busy,
-         holder, previewed_at, changed_by, fixes) = row  # fmt: skip
+         holder, previewed_at, changed_by, fixes, environment) = row  # fmt: skip
         steps: tuple[Step, ...] = ("sheet", "columns", "values", "rows", "planned")
         head = DraftHead(
             id=draft, file_name=name, sha256=sha256, size=size, format=format_, by=Person(by, how), at=at,
@@ -145,7 +153,7 @@ class Book:
             mapping=json.loads(mapping), plan=plan, problem=problem, busy=busy, rows_done=0,
             previewed_at=previewed_at, changed_by=changed_by, fixes=fixes,
         )  # fmt: skip
-        return Entry(head, holder)
+        return Entry(head, holder, json.loads(environment) if environment else None)
 
     def note(self, name: str) -> Any:
         """What was kept under a name, or None."""

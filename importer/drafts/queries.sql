@@ -3,7 +3,8 @@ INSERT INTO head (only, file_name, sha256, size, format, by_name, by_how, at, ma
 VALUES (1, ?, ?, ?, ?, ?, ?, ?, ?, ?);
 -- name: head
 SELECT file_name, sha256, size, format, by_name, by_how, at, revision, step, sheet, header_row, mapping, plan, problem,
-    busy, holder, previewed_at, changed_by, (SELECT count(*) FROM fixes) FROM head;
+    busy, holder, previewed_at, changed_by, (SELECT count(*) FROM fixes),
+    (SELECT json_extract(value, '$.environment') FROM notes WHERE name = 'judged') FROM head;
 -- name: revise
 UPDATE head SET revision = revision + 1, changed_by = ?, plan = NULL;
 -- name: set_sheet
@@ -17,7 +18,10 @@ UPDATE head SET busy = ?, holder = ?, problem = '';
 -- name: set_idle
 UPDATE head SET busy = '', holder = '', problem = ?;
 -- name: set_previewed
-UPDATE head SET revision = revision + 1, plan = NULL, previewed_at = ?, step = ?, busy = '', holder = '', problem = '';
+UPDATE head SET revision = revision + 1, plan = NULL, previewed_at = ?, step = ?, changed_by = ?,
+    busy = '', holder = '', problem = '';
+-- name: forget_preview
+UPDATE head SET previewed_at = '';
 -- name: set_planned
 UPDATE head SET plan = ?, step = 'planned', busy = '', holder = '', problem = '';
 -- name: note
@@ -46,8 +50,10 @@ INSERT OR REPLACE INTO staged_changes VALUES (?, ?, ?, ?);
 SELECT line, column, after FROM staged_changes WHERE line BETWEEN ? AND ?;
 -- name: fixes_between
 SELECT line, column, new, old, who, at FROM fixes WHERE line BETWEEN ? AND ?;
--- name: skipped_between
-SELECT line, reason FROM skipped WHERE line BETWEEN ? AND ?;
+-- name: fixes_of_lines
+SELECT line, column, new, old, who, at FROM fixes WHERE line IN (SELECT value FROM json_each(?));
+-- name: skipped_of_lines
+SELECT line, reason FROM skipped WHERE line IN (SELECT value FROM json_each(?));
 -- name: changed_lines
 INSERT OR IGNORE INTO affected
 SELECT position FROM rows WHERE line IN (SELECT line FROM staged_changes);
@@ -113,11 +119,17 @@ DELETE FROM skipped WHERE line = ?;
 SELECT kind, words, who, at, cells, undone FROM batches WHERE id = ?;
 -- name: changes_of
 SELECT line, column, before, after FROM changes WHERE batch = ?;
+-- name: cells_later
+SELECT coalesce(sum(cells), 0) FROM batches WHERE id > ? AND undone = 0 AND kind <> 'undo';
 -- name: overlapped
-SELECT other.batch FROM changes AS own
+SELECT 1 FROM changes AS own
 JOIN changes AS other ON other.line = own.line AND other.column = own.column AND other.batch > own.batch
 JOIN batches ON batches.id = other.batch
 WHERE own.batch = ? AND batches.undone = 0 AND batches.kind <> 'undo' LIMIT 1;
+-- name: overlapped_by_few
+SELECT 1 FROM batches CROSS JOIN changes AS other ON other.batch = batches.id
+CROSS JOIN changes AS own ON own.batch = ?1 AND own.line = other.line AND own.column = other.column
+WHERE batches.id > ?1 AND batches.undone = 0 AND batches.kind <> 'undo' LIMIT 1;
 -- name: set_undone
 UPDATE batches SET undone = 1 WHERE id = ?;
 -- name: batches

@@ -77,11 +77,11 @@ def draft_rows(book: Book, positions: Sequence[int]) -> list[DraftRow]:
     found = book.run("rows_at", text_of(list(positions))).fetchall()
     if not found:
         return []
-    between = found[0][1], found[-1][1]
+    lines = text_of([each[1] for each in found])  # these alone: rows of a filter stand far apart
     fixes: dict[int, dict[int, tuple[str, FixedCell]]] = {}
-    for line, column, new, old, who, at in book.run("fixes_between", *between):
+    for line, column, new, old, who, at in book.run("fixes_of_lines", lines):
         fixes.setdefault(line, {})[column] = new, FixedCell(column, old, who, at)
-    skipped = dict(book.run("skipped_between", *between).fetchall())
+    skipped = dict(book.run("skipped_of_lines", lines).fetchall())
     return [_row(each, fixes.get(each[1], {}), skipped) for each in found]
 
 
@@ -126,16 +126,24 @@ def _finding(book: Book, position: int, key: tuple[str, str, str]) -> Finding:
     return [each for each in findings if cause_of(each) == key][-1]
 
 
-def batches(book: Book) -> list[Batch]:
+def batches(book: Book, most: int = BATCHES_MOST) -> list[Batch]:
     """What people changed, newest first."""
-    found = book.run("batches", BATCHES_MOST).fetchall()
+    found = book.run("batches", most).fetchall()
     return [
         Batch(
             id=number, kind=kind, words=words, who=who, at=at, cells=cells, undone=bool(undone),
-            can_undo=not undone and kind != "undo" and book.one("overlapped", number) is None,
+            can_undo=not undone and kind != "undo" and not overlapped(book, number, cells),
         )
         for number, kind, words, who, at, cells, undone in found
     ]  # fmt: skip
+
+
+def overlapped(book: Book, batch: int, cells: int) -> bool:
+    """Whether a later change that stands concerns the same cells as a batch, which has so many. Goes through the fewer of both."""
+    later = book.one("cells_later", batch)
+    if not later:
+        return False
+    return book.one("overlapped" if cells <= later else "overlapped_by_few", batch) is not None
 
 
 def many_changes(stage: Stage, many: FixMany) -> Iterator[tuple[int, int, str | None, str | None]]:

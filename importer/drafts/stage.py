@@ -122,14 +122,13 @@ class Stage:
 
     def flush(self) -> None:
         """Into the temporary tables."""
-        self.book.connection.execute("BEGIN")
-        for name, values in (
-            ("stage_row", self._rows), ("stage_text", self._texts), ("stage_found", self._found),
-            ("stage_unknown", self._unknown),
-        ):  # fmt: skip
-            self.book.many(name, values)
-            values.clear()
-        self.book.connection.execute("COMMIT")
+        with self.book.staging():
+            for name, values in (
+                ("stage_row", self._rows), ("stage_text", self._texts), ("stage_found", self._found),
+                ("stage_unknown", self._unknown),
+            ):  # fmt: skip
+                self.book.many(name, values)
+                values.clear()
 
     def replace(self) -> None:
         """The staged rows become all rows of the draft. Inside of a transaction."""
@@ -151,9 +150,8 @@ class Stage:
 
     def change(self, changes: Iterable[tuple[int, int, str | None, str | None]]) -> int:
         """Stages changes of cells (line, column, before, after); how many."""
-        self.book.connection.execute("BEGIN")
-        self.book.many("stage_change", changes)
-        self.book.connection.execute("COMMIT")
+        with self.book.staging():
+            self.book.many("stage_change", changes)
         return int(self.book.one("staged_count"))
 
     def record(self, kind: str, words: str, who: str, at: str) -> int:

@@ -75,7 +75,7 @@ class Previewing:
         try:
             table = await self.look(reading, choices, lambda judged, facts: draft.add(self._planned(judged, facts)))
             self.environment = replace(self.environment, organization=await self._lookups.organization())
-            head = self._head(table, choices, origin)
+            head = await self.aside(lambda: self._head(table, choices, origin))  # there may be very many fixes
             made_at = self.clock.now()
             return await self.aside(
                 lambda: draft.finish(head, source=origin.path, made_at=made_at, preparer=origin.preparer)

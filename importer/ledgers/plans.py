@@ -5,6 +5,7 @@ import json
 import os
 import re
 import tempfile
+import time
 import zipfile
 import zlib
 from collections.abc import Iterator, Sequence
@@ -38,6 +39,9 @@ from importer.folders import private_folder, put_whole, sync_folder
 FIXED = (1980, 1, 1, 0, 0, 0)
 """The date of every member: the same plan is the same bytes but for about.json."""
 PLAN_ID = re.compile(r"[0-9a-f]{8}-[0-9]{8}-[0-9]{6}(?:-[0-9]+)?")
+UNFINISHED = ".draft-"
+LEFT_S = 24 * 3600.0
+"""A plan that nobody wrote to for so long was left by a process that died."""
 MALFORMED = (
     KeyError, TypeError, ValueError, AttributeError, OSError, EOFError, RuntimeError, zipfile.BadZipFile, zlib.error,
 )  # fmt: skip
@@ -54,11 +58,19 @@ class PlanFolder:
         """Begins a plan; the arguments are those of `About`. Raises LedgerError where the folder cannot be written."""
         try:
             private_folder(self._folder)
+            self._tidy()
             return Draft(self._folder, mapping_file, kept, fixed)
         except OSError as problem:
             raise LedgerError(
                 f"Plans cannot be written to {self._folder}: {problem.strerror}.", "Check --state-dir."
             ) from problem
+
+    def _tidy(self) -> None:
+        """Takes away what processes left that died in the middle of a plan. What was written to lately may be another's."""
+        for left in self._folder.glob(f"{UNFINISHED}*"):
+            with suppress(OSError):
+                if time.time() - left.stat().st_mtime > LEFT_S:
+                    left.unlink()
 
     def newest_first(self) -> Iterator["PlanFile"]:
         """All plans, the one that was made last first, as their names tell."""
@@ -114,7 +126,7 @@ class Draft:
         self._mapping_file = mapping_file
         self._kept = kept
         self._fixed = tuple(fixed)
-        handle, name = tempfile.mkstemp(prefix=".draft-", dir=folder)  # mode 0600
+        handle, name = tempfile.mkstemp(prefix=UNFINISHED, dir=folder)  # mode 0600
         self._file = os.fdopen(handle, "w+b")
         self._temporary = Path(name)
         self._zip = zipfile.ZipFile(self._file, "w", zipfile.ZIP_DEFLATED, compresslevel=4)

@@ -76,6 +76,8 @@ SELECT call, kind, position FROM calls JOIN call_rows USING (call) WHERE no = ? 
 SELECT c.call, c.kind, c.began_at, c.ended_at, c.answer, c.correlation_id, r.line
 FROM calls c JOIN call_rows p USING (call) JOIN rows r ON r.no = c.no AND r.position = p.position
 WHERE c.no = ? ORDER BY c.call, p.position;
+-- name: ended_calls
+SELECT began_at, ended_at, answer FROM calls WHERE no = ? AND ended_at IS NOT NULL ORDER BY call;
 -- name: seal_states
 INSERT INTO trails (no, position, states) VALUES (?, ?, ?) ON CONFLICT DO UPDATE SET states = excluded.states;
 -- name: seal_audits

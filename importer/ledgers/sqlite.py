@@ -4,7 +4,7 @@ import asyncio
 import json
 import secrets
 import sqlite3
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from itertools import groupby
 from operator import itemgetter
 from pathlib import Path
@@ -15,8 +15,9 @@ from importer.core.errors import LeaseLost, LedgerError, PlanRefused
 from importer.core.facts import LedgerFact
 from importer.core.lease import Holder, Lease
 from importer.core.plan import Environment
-from importer.core.report import AuditEntry, ResultRow, RunFacts, StateChange, tally
+from importer.core.report import NOT_REQUIRED, AuditEntry, ResultRow, RunFacts, StateChange, tally
 from importer.core.stages import OUTCOMES, UNSETTLED, Entry, Stage, advance
+from importer.core.timing import timing
 from importer.ledgers import writes
 from importer.ledgers.checkup import refuse_damage
 from importer.ledgers.counter import UNREADABLE
@@ -34,6 +35,7 @@ from importer.ledgers.records import (
 from importer.ledgers.seal import seal
 from importer.machine import machine
 from importer.ports import Call, CallEnd, Claim, OpenCall, RunRecord, RunRow
+from importer.quantities import parse_rate
 
 SQL = queries()
 
@@ -316,12 +318,15 @@ class SqliteLedger:
             environment=str(head.environment),
             opened_at=record.opened_at,
             preparer=str(Person(about.preparer, about.preparer_how)),
-            approval=str(approval) if approval else "not required",
+            approval=str(approval) if approval else NOT_REQUIRED,
             chain=record.chain,
             settings=record.settings,
             state=record.state,
             note=record.note,
             version=about.version,
+            timing=timing(
+                self._rows("ended_calls", self._number(run)[0]), _cap(head.environment.target, record.settings)
+            ),
         )
 
     def result_rows(self, run: str) -> Iterator[ResultRow]:
@@ -376,6 +381,12 @@ def _stage(text: str) -> Stage:
         return Stage(text)
     except ValueError:
         raise LedgerError(f"The ledger is damaged: a row is in the stage {text!r}.", KEEP) from None
+
+
+def _cap(target: str, settings: Mapping[str, Any]) -> tuple[int, float] | None:
+    """The rate that a run was begun with, as calls and seconds; None where one that creates is more than one call."""
+    known = target == "tasks" and "rate" in settings
+    return parse_rate(str(settings["rate"]), "the run's rate") if known else None
 
 
 def _grouped(cursor: Iterable[tuple[Any, ...]]) -> Iterator[tuple[int, list[tuple[Any, ...]]]]:

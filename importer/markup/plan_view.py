@@ -221,7 +221,7 @@ class _Survey:
         kind = payload.get("type")
         if kind is not None:
             self.types[str(kind) if kind in self.types or len(self.types) < TYPES_MOST else "(others)"] += 1
-        priority = _priority(payload)
+        priority = priority_of(payload)
         if isinstance(priority, int) and (priority in self.priorities or len(self.priorities) < PRIORITIES_MOST):
             self.priorities[priority] += 1
 
@@ -230,18 +230,18 @@ def _warned(row: PlanRow) -> bool:
     return row.verdict is Verdict.READY and any(each.severity is Severity.WARNING for each in row.findings)
 
 
-def _priority(payload: Mapping[str, Any]) -> Any:
-    """Tasks have it in `routingData`, workitems at the top."""
+def priority_of(payload: Mapping[str, Any]) -> Any:
+    """The priority that is sent, or None: tasks have it in `routingData`, workitems at the top."""
     return payload.get("routingData", payload).get("priority")
 
 
 def row_shown(row: PlanRow) -> RowShown:
     """One row as it is listed."""
     payload = row.payload or {}
-    priority = _priority(payload)
+    priority = priority_of(payload)
     attributes = {**payload.get("customAttributes", {}), **payload.get("customFields", {})}
     others = {name: value for name, value in payload.items() if name not in _PLACED}
-    told = [f"{name}: {value}" for name, value in (others | attributes).items() if name not in OWN]
+    told = [f"{name}: {_listed(value)}" for name, value in (others | attributes).items() if name not in OWN]
     texts = [str(payload[name]) for name in ("name", "description") if payload.get(name)]
     wanted = (each for each in row.findings if row.verdict is not Verdict.READY or each.severity is not Severity.NOTE)
     return RowShown(
@@ -272,13 +272,14 @@ def _fixes(preview: Preview) -> list[FixShown]:
         alike[key] = first, when, cells + 1
     return [
         FixShown(
-            first if cells == 1 else f"{cells:,} cells, the first {first}", _heading(head, column), old, new, who, at
+            first if cells == 1 else f"{cells:,} cells, the first {first}", heading_of(head, column), old, new, who, at
         )
         for (column, old, new, who), (first, at, cells) in alike.items()
     ]
 
 
-def _heading(head: PlanHead, column: int) -> str:
+def heading_of(head: PlanHead, column: int) -> str:
+    """A column's heading; its letter where it has none."""
     return (head.headings[column] if column < len(head.headings) else "") or column_letter(column)
 
 

@@ -42,11 +42,11 @@ def moment(at: str | None) -> Markup:
         return Markup("–")
     try:
         read = datetime.fromisoformat(at)
-    except ValueError:
+        utc = read.astimezone(UTC)
+    except (ValueError, OverflowError):
         return Markup("{}").format(visible(at))
     if read.tzinfo is None:
         return Markup("{}").format(visible(at))
-    utc = read.astimezone(UTC)
     return Markup('<time datetime="{}">{}</time>').format(f"{utc:%Y-%m-%dT%H:%M:%SZ}", f"{utc:%Y-%m-%d %H:%M} UTC")
 
 

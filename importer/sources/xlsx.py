@@ -15,7 +15,7 @@ from importer.core.file_limits import FileLimits
 from importer.core.findings import Finding, finding, listed
 from importer.core.rows import Row, Sheet, cell_address
 from importer.ports import Reading, ReadOptions
-from importer.sources.xlsx_book import Book, BookSheet, choose, comments_of, has_rows, open_book
+from importer.sources.xlsx_book import Book, BookSheet, choose, comments_of, has_rows, is_ours, open_book
 from importer.sources.xlsx_package import Package, damaged
 from importer.sources.xlsx_plain import plain_sheet, plain_workbook
 from importer.sources.xlsx_rows import SheetRows, Values
@@ -130,6 +130,7 @@ def _values(file: BinaryIO, sheet: BookSheet) -> Values:
 
 def _of_book(package: Package, book: Book, sheet: BookSheet) -> list[Finding]:
     others = [each for each in book.sheets if each is not sheet and has_rows(package, each)]
+    others = [each for each in others if not is_ours(package, each)]
     visible = [each.name for each in others if each.visible]
     hidden = [each.name for each in others if not each.visible]
     found = []

@@ -5,12 +5,15 @@ import re
 from contextlib import suppress
 from dataclasses import dataclass
 
+from importer.core.columns import LOOKUPS
 from importer.core.errors import FileRefused
 from importer.core.file_limits import MIB
 from importer.core.findings import finding, listed
 from importer.sources.xlsx_package import Package, damaged
 from importer.sources.xlsx_xml import Attributes, walk
 
+PROPERTIES, OURS = "docProps/custom.xml", b">importer."
+"""Where programs keep what our workbooks say of themselves (their schema), and how that begins."""
 LOOKED_FOR_ROWS = 4 * MIB
 """So many bytes of a sheet that is not read are searched for a value."""
 VALUE = re.compile(rb"<(?:\w+:)?(?:v|is)[ >]")
@@ -116,6 +119,15 @@ def has_rows(package: Package, sheet: BookSheet) -> bool:
                 break
     except FileRefused:
         return True
+    return False
+
+
+def is_ours(package: Package, sheet: BookSheet) -> bool:
+    """Whether it is the hidden sheet that a workbook of ours has for its drop-downs: nobody has put rows there."""
+    if sheet.visible or sheet.name != LOOKUPS or PROPERTIES not in package:
+        return False
+    with suppress(FileRefused):
+        return OURS in package.content(PROPERTIES)
     return False
 
 

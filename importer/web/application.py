@@ -14,7 +14,7 @@ from importer.web.guard import ENTRY, STREAMS, TABLE, guarded, is_navigation, ro
 from importer.web.headers import headed
 from importer.web.pages import door
 from importer.web.refusal import Refused
-from importer.web.replies import page, refused
+from importer.web.replies import is_ours, page, refused
 from importer.web.requests import MalformedRequest
 from importer.web.rooms import ROOMS, Rooms, rooms
 from importer.web.route import Handler, Route
@@ -95,11 +95,18 @@ def _log_in(request: web.Request, problem: Refused) -> web.Response:
     """Where to log in; after a link of another site first the same page again, to which the browser then adds its cookie."""
     if is_navigation(request) and problem.code == "not.logged.in" and "token" not in request.query:
         return page(request, "onward.html", path=request.path_qs)
-    onward = "/" if "token" in request.query else request.path_qs  # a token is repeated nowhere
-    values = {"what": str(problem), "fix": problem.fix, "mode": rooms(request).people.mode, "onward": onward}
+    values = {"what": str(problem), "fix": problem.fix, "mode": rooms(request).people.mode, "onward": _onward(request)}
     reply = page(request, "login.html", status=problem.status, **values)
     reply.headers.update(problem.headers)
     return reply
+
+
+def _onward(request: web.Request) -> str:
+    """Where somebody was who logs in now: a form leads back to its page. A token is repeated nowhere."""
+    if request.method == "POST":
+        path = "/" + request.headers.get("Referer", "").partition(f"://{request.host}/")[2]
+        return path if is_ours(path) else "/"
+    return "/" if "token" in request.query else request.path_qs
 
 
 def _kept(request: web.Request, problem: Exception) -> Refused:

@@ -132,13 +132,15 @@ class DoorBook:
         return self._one(BY_ID, identity)
 
     def _one(self, query: str, value: str) -> Known | None:
-        row = self._db.execute(query, (value,)).fetchone()
+        row = (
+            self._db.execute(query, (value,)).fetchone() if value.isprintable() else None
+        )  # SQLite takes no broken text
         return _known(row) if row else None
 
     def secret_of(self, identity: str) -> tuple[bytes, bytes]:
         """Salt and hash of a link; others of nobody where there is none, so that the work is the same."""
         query = "SELECT salt, hash FROM people WHERE id = ? AND revoked IS NULL AND hash IS NOT NULL"
-        row = self._db.execute(query, (identity,)).fetchone()
+        row = self._db.execute(query, (identity,)).fetchone() if identity.isprintable() else None
         return (bytes(row[0]), bytes(row[1])) if row else (b"\0" * 16, b"")
 
     def slow_hash(self, secret: str, salt: bytes) -> bytes:

@@ -2,6 +2,7 @@
 
 import asyncio
 import hmac
+import warnings
 from collections.abc import AsyncIterator, Iterator
 from typing import TYPE_CHECKING
 from urllib.parse import parse_qsl
@@ -106,7 +107,7 @@ def _parsed(body: bytes) -> list[tuple[str, str]]:
 def is_proven(request: web.Request, token: str) -> bool:
     """Whether a CSRF token is that of this visitor's session."""
     visitor = known(request)
-    return visitor is not None and hmac.compare_digest(token.encode(), visitor.csrf.encode())
+    return visitor is not None and hmac.compare_digest(token.encode("utf-8", "replace"), visitor.csrf.encode())
 
 
 async def parts(request: web.Request) -> "AsyncIterator[BodyPartReader]":
@@ -117,6 +118,7 @@ async def parts(request: web.Request) -> "AsyncIterator[BodyPartReader]":
     from aiohttp.http_exceptions import HttpProcessingError
 
     token, count = request.headers.get(CSRF_HEADER, ""), 0
+    _unwarned()
     try:
         reader = await request.multipart()
         while (part := await _next(request, reader)) is not None:
@@ -149,6 +151,14 @@ async def _next(request: web.Request, reader: "MultipartReader") -> "BodyPartRea
     if part is not None and not isinstance(part, BodyPartReader):
         raise _unreadable()
     return part
+
+
+def _unwarned() -> None:
+    """What was sent is printed nowhere: of a name that it cannot read the library warns, with the name as it came."""
+    from aiohttp import BadContentDispositionHeader, BadContentDispositionParam
+
+    for kind in (BadContentDispositionHeader, BadContentDispositionParam):
+        warnings.filterwarnings("ignore", category=kind)
 
 
 async def _read_out(part: "BodyPartReader") -> None:

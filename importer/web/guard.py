@@ -37,7 +37,7 @@ async def guarded(request: web.Request, handler: Handler) -> web.StreamResponse:
     _check_body(request, route)
     if request.method == "POST":
         _check_origin(request, room, route)
-    visitor = await room.people.visitor(request, by_token=route.kind == "json")
+    visitor = await _visitor(request, room, route)
     if visitor is not None:
         request[VISITOR] = visitor
     _admit(request, room, route, visitor)
@@ -51,12 +51,19 @@ async def guarded(request: web.Request, handler: Handler) -> web.StreamResponse:
     return response
 
 
+async def _visitor(request: web.Request, room: Rooms, route: Route) -> Visitor | None:
+    """Who asks. What looks the same for everybody asks nobody: a person without a role still gets the style sheet. Raises Refused."""
+    if route.roles is PUBLIC and route.kind != "page":
+        return None
+    return await room.people.visitor(request, by_token=route.kind == "json")
+
+
 def _check_host(request: web.Request, room: Rooms) -> None:
     """A name that is not ours leads here by somebody's trick with DNS."""
     given = request.headers.getall("Host", [])
     if len(given) != 1 or given[0].lower() not in room.urls.hosts:
         shown = given[0][:100] if given else ""
-        raise Refused(403, f"The host {shown!r} is not this machine.", "Ask 127.0.0.1.", code="forbidden")
+        raise Refused(403, f"The host {shown!r} is not this machine.", f"Ask {room.urls.base}/.", code="forbidden")
 
 
 def _check_body(request: web.Request, route: Route) -> None:

@@ -1,6 +1,7 @@
 """Listener: the socket of the page, and its orderly end."""
 
 import asyncio
+import errno
 import socket
 from typing import TYPE_CHECKING
 
@@ -24,6 +25,8 @@ def bound(address: str, port: int) -> socket.socket:
     try:
         return socket.create_server((address, port), family=family, backlog=BACKLOG)
     except OSError as problem:
+        if problem.errno == errno.EADDRNOTAVAIL:
+            raise UsageError(f"{address} is no address of this machine.", "Choose another with --bind.") from problem
         raise UsageError(f"Port {port} cannot be used: {problem.strerror}.", "Choose another with --port.") from problem
 
 

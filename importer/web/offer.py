@@ -47,6 +47,10 @@ def offered(settings: Settings, port: int) -> Offer:
     idle_s, most_s = settings.seconds("session_idle"), settings.seconds("session_most")
     if not is_loopback(address):
         _may_bind(address, mode, tls)
+    if ip_address(address).is_unspecified and not public:
+        raise SettingsError(
+            f"--bind {address} is no name that anybody could ask for.", "Add --public-url https://HOST[:PORT]."
+        )
     proxy = _proxy(settings) if mode == "header" else None
     return Offer(port, address, mode, proxy, public, tls, idle_s, most_s, House(read_only=settings.read_only))
 

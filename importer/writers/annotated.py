@@ -11,7 +11,7 @@ from typing import BinaryIO, NamedTuple
 from importer.core.errors import FileRefused
 from importer.ports import OpenBook, OpensBook
 from importer.writers.annotations import TITLES, WIDTHS, Annotated, Annotation, Annotations
-from importer.writers.book import COLUMNS_MOST, Facts, Grid, Head, Page, Styled, book
+from importer.writers.book import COLUMNS_MOST, ROWS_MOST, Facts, Grid, Head, Page, Styled, book
 from importer.writers.files import written
 from importer.writers.patch import Extent, Odd, RowCells, SheetPatch, measure
 from importer.writers.patch_styles import with_styles
@@ -36,14 +36,16 @@ class Written(NamedTuple):
     fresh: str
 
 
-def write_annotated(folder: Path, original: Annotated, annotations: Annotations, opens: OpensBook) -> Written:
+def write_annotated(
+    folder: Path, original: Annotated, annotations: Annotations, opens: OpensBook, *, rows_most: int = ROWS_MOST
+) -> Written:
     """Writes annotated.xlsx into `folder` (annotated.xlsm for a workbook with macros, which stay).
 
     Streams: memory does not depend on rows. A source that is no workbook, was changed since it was read, or is built in an
     unusual way gives a fresh workbook of its rows, which says so. Raises NotWritten where the folder refuses.
     """
     if original.format == "csv":
-        return _fresh(folder, original, annotations, "a CSV file has no place for it")
+        return _fresh(folder, original, annotations, "a CSV file has no place for it", rows_most)
     try:
         with opens(original.kept, original.sheet) as opened:
             return Written(_patched(folder, original, annotations, opened), "")
@@ -51,7 +53,7 @@ def write_annotated(folder: Path, original: Annotated, annotations: Annotations,
         reason = str(refused)[:1].lower() + str(refused)[1:].rstrip(".")
     except Odd as odd:
         reason = str(odd)
-    return _fresh(folder, original, annotations, reason)
+    return _fresh(folder, original, annotations, reason, rows_most)
 
 
 # The user's own workbook
@@ -108,7 +110,7 @@ def _rows(header_line: int, annotations: Iterator[Annotation]) -> Iterator[RowCe
     yield header_line, tuple(("header", title) for title in TITLES)
     for each in annotations:
         # On one line: a taller row would change the user's sheet, and some programs cut what a row has no room for.
-        advice = visible(each.advice).replace("\n", BETWEEN)
+        advice = visible(visible(each.advice).replace("\n", BETWEEN))
         yield each.line, ((each.style, each.word), ("text", advice), ("text", visible(each.task_id)))
 
 
@@ -179,16 +181,16 @@ def _sha256(file: BinaryIO) -> str:
 # A fresh one
 
 
-def _fresh(folder: Path, original: Annotated, annotations: Annotations, reason: str) -> Written:
+def _fresh(folder: Path, original: Annotated, annotations: Annotations, reason: str, rows_most: int) -> Written:
     about = Facts("Annotated copy", original.source.name, original.about, SCHEMA)
     width = max(len(original.headings), *(len(each.cells) for each in annotations()), 0)
     before = _annotated_before(original.headings)
     width = min(width if before is None else before, COLUMNS_MOST - len(TITLES))
     with book(folder / "annotated.xlsx", about) as made:
-        grid = Grid(made, "Rows", _heads(original, width), top=original.header_line - 1)
-        _table(grid, annotations(), width)
+        grid = Grid(made, "Rows", _heads(original, width), top=original.header_line - 1, rows_most=rows_most)
+        beyond = _table(grid, annotations(), width, rows_most)
         grid.end()
-        _explain(Page(made, "About", (24, 60)), original, reason)
+        _explain(Page(made, "About", (24, 60)), original, reason, beyond)
     return Written(made.path, reason)
 
 
@@ -198,15 +200,22 @@ def _heads(original: Annotated, width: int) -> list[Head]:
     return [*own, *(Head(title, style, wide) for title, style, wide in zip(TITLES, styles, WIDTHS, strict=True))]
 
 
-def _table(grid: Grid, annotations: Iterator[Annotation], width: int) -> None:
-    """Each row on its own line, so that the cells that are named are where they are said to be."""
+def _table(grid: Grid, annotations: Iterator[Annotation], width: int, lines: int) -> int:
+    """Each row on its own line, so that the cells that are named are where they are said to be.
+
+    A sheet has only so many `lines`: returns the first one beyond, from which on rows stand close on further sheets, or 0.
+    """
+    beyond = 0
     for each in annotations:
-        while grid.line < each.line:
+        while not beyond and grid.line < min(each.line, lines + 1):
             grid.add(())
+        if each.line > lines:
+            beyond = beyond or each.line
         grid.add((*full_cells(each.cells, width), Styled(each.word, each.style), each.advice, each.task_id))
+    return beyond
 
 
-def _explain(page: Page, original: Annotated, reason: str) -> None:
+def _explain(page: Page, original: Annotated, reason: str, beyond: int) -> None:
     page.title("Annotated copy of the rows that were read")
     page.fact("File", original.source.name)
     page.fact("Sheet", original.sheet or "")
@@ -214,4 +223,6 @@ def _explain(page: Page, original: Annotated, reason: str) -> None:
     page.gap()
     page.note(f"This is a new workbook, not a copy of the file: {reason}.")
     page.note("The sheet Rows has the columns of the file as they were read, on the same lines, and three more.")
+    if beyond:
+        page.note(f"A sheet ends before line {beyond:,}: that row and all below it follow, without gaps, on Rows 2.")
     page.note("Formats, formulas, charts and other sheets are not in it; the file itself has not been touched.")

@@ -15,7 +15,7 @@ LINES_MOST, COLUMNS_MOST = 1_048_576, 16_384
 HELD_MOST = 32 << 20
 """Bytes of one tag or text that are held until its end has come."""
 
-MEASURED = ("c", "row", "sheetData", "cols", "mergeCell")
+MEASURED = ("c", "row", "sheetData", "cols", "mergeCell", "extLst")
 PATCHED = ("row", "sheetData", "cols", "col", "dimension", "extLst")
 
 Attributes = dict[str, str]
@@ -38,6 +38,7 @@ class Extent:
 
     lines: int = 0  # the last line that has a row
     columns: int = 0  # up to the last cell, blank ones with a format included
+    extended: bool = False  # lists of extensions are in it, maybe in rows and cells too
 
 
 class Reader:
@@ -131,7 +132,9 @@ class _Measure:
             corner = _AREA.fullmatch(attributes.get("ref", ""))
             if corner and corner[3]:
                 self.extent.columns = max(self.extent.columns, column_number(corner[3]))
-        elif name in ("sheetData", "cols"):
+        elif name == "extLst":
+            self.extent.extended = True
+        else:
             self.counted[name] = self.counted.get(name, 0) + 1
 
     def _cell(self, place: str | None) -> None:
@@ -174,6 +177,8 @@ class SheetPatch:
     _line: int = 0
     _tag: bytes = b""  # of the row that is open, as it is spelled
     _cells: bytes = b""  # of that row, until they are written
+    _column: int = 0  # of the last cell of that row (1-based), and whether it is open: where cells are looked at
+    _in_cell: bool = False
     _dropped: int | None = None  # where a cell begins that is being dropped
     _closed: int = -1  # behind a tag that closes itself, until its end is told
     _own: int = 0  # columns of ours whose width is written
@@ -181,7 +186,8 @@ class SheetPatch:
 
     def through(self, blocks: Iterable[bytes]) -> Iterator[bytes]:
         """The part's blocks, patched. Raises Odd, also after some blocks."""
-        self._reader = Reader([*PATCHED, "c"] if self.replaces else PATCHED, self._start, self._end)
+        cells = ("c",) if self.replaces or self.extent.extended else ()
+        self._reader = Reader((*PATCHED, *cells), self._start, self._end)
         self._take()
         for block in blocks:
             self._raw += block
@@ -199,9 +205,8 @@ class SheetPatch:
     def _start(self, name: str, attributes: Attributes) -> None:
         match name:
             case "c":
-                if self._line >= self.replaces and self._is_ours(attributes.get("r", "")):
-                    self._dropped = self._reader.at
-                    self._note_closed()
+                self._in_cell = True
+                self._cell(attributes.get("r"))
             case "row":
                 self._note_closed()
                 self._row_starts(attributes)
@@ -217,15 +222,17 @@ class SheetPatch:
                 self._col(attributes)
             case "dimension":
                 self._dimension(attributes.get("ref", ""))
-            case "extLst" if self._cells:  # of a row: it comes after the cells
+            case "extLst" if not self._in_cell:  # of a row: it comes after the cells
                 self._insert(self._reader.at, self._cells)
                 self._cells = b""
 
     def _end(self, name: str) -> None:
         match name:
-            case "c" if self._dropped is not None:
-                self._edits.append((self._dropped, self._end_of_tag(), b""))
-                self._dropped, self._closed = None, -1
+            case "c":
+                self._in_cell = False
+                if self._dropped is not None:
+                    self._edits.append((self._dropped, self._end_of_tag(), b""))
+                    self._dropped, self._closed = None, -1
             case "row":
                 self._before_end(self._cells)
                 self._cells = b""
@@ -235,9 +242,24 @@ class SheetPatch:
                 self._tag = self._prefix + b"sheetData"
                 self._before_end(b"".join(self._new_rows(LINES_MOST + 1)))
 
+    def _cell(self, place: str | None) -> None:
+        """Of an earlier annotation: dropped. What a person has written to the right of it stays, behind our new cells."""
+        self._column = self._column + 1 if place is None else column_number(place.rstrip("0123456789"))
+        if not self.replaces or self._line < self.replaces or self._column <= self.first:
+            return
+        if self._column <= self.first + len(self.widths):
+            self._dropped = self._reader.at
+            self._note_closed()
+        elif place is None:  # it stands where it does because of those that are dropped
+            raise Odd("cells of its sheet do not say where they stand")
+        else:
+            self._insert(self._reader.at, self._cells)
+            self._cells = b""
+
     def _row_starts(self, attributes: Attributes) -> None:
         at = self._reader.at
         self._line = row_line(attributes, self._line)
+        self._column = 0
         self._tag = self._name_at(at)
         self._insert(at, b"".join(self._new_rows(self._line)))
         for match in self._attributes_at(at):
@@ -333,10 +355,6 @@ class SheetPatch:
         """`x:` where the elements of this part are written so."""
         before, colon, _ = self._tag.rpartition(b":")
         return before + colon
-
-    def _is_ours(self, place: str) -> bool:
-        letters = place.rstrip("0123456789")
-        return bool(letters) and column_number(letters) > self.first
 
     def _name_at(self, at: int) -> bytes:
         match = _NAME.match(self._raw, at - self._base)

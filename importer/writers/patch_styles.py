@@ -37,6 +37,8 @@ def with_styles(content: bytes, names: Sequence[str]) -> tuple[bytes, dict[str, 
 
     As it was, and no numbers, where the part has no such lists: cells are then plain. Raises Odd.
     """
+    if b"AlternateContent" in content:  # what is in it would have to be counted in one of its branches alone
+        return content, {}
     found = _look(content)
     if not all(name in found.lists and found.lists[name].items for name in ITEMS):
         return content, {}

@@ -1,19 +1,22 @@
 """Rejects: the user's own columns in their order and what is wrong, to be mended and handed in again; as rejects.xlsx too."""
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from importer.core.columns import OWN_HEADINGS, added_columns
+from importer.core.columns import LOOKUPS, OWN_HEADINGS, added_columns
 from importer.core.limits import Limits
 from importer.core.outcomes import Outcome
 from importer.core.report import ResultRow, RunFacts
-from importer.writers.book import COLUMNS_MOST, ROWS_MOST, Cell, Facts, Grid, Head, book
+from importer.writers import formulas
+from importer.writers.book import COLUMNS_MOST, ROWS_MOST, Book, Cell, Facts, Grid, Head, book
 from importer.writers.survey import full_cells, full_headings, widest
+from importer.writers.text import label
 from importer.writers.words import REJECTED, result_problem
 
 SCHEMA = "importer.rejects-workbook/1"
+QUEUE_MOST = 255
 MESSAGE_MOST = 225  # characters of a message, by Excel's own limit
 HANDED_BACK = REJECTED - {Outcome.NOT_SENT}
 """Rows that only a person can mend. What was not sent is carried on by the run itself; `unknown` is looked up first."""
@@ -25,6 +28,7 @@ class Help:
 
     limits: Limits
     headings: Mapping[str, str]  # by field: the heading whose cells are its text, untranslated
+    queues: Sequence[str] = ()  # names of queues that were found when the rows were judged
 
 
 class Rejects:
@@ -52,7 +56,10 @@ class Rejects:
         if self._help is None:
             return
         limits = self._help.limits
-        types, priority = self._column("type"), self._column("priority")
+        queue, types, priority = (self._column(field) for field in ("queue", "type", "priority"))
+        if queue is not None and self.queues:
+            told = "The first import found no such queue. Keep it if it is new, or if it is a queue's ID."
+            yield queue, {"validate": "list", "source": formulas.QUEUES, "error_message": told}
         if types is not None and limits.types:
             told = f"One of: {', '.join(limits.types)}; or blank."
             yield types, {"validate": "list", "source": list(limits.types), "error_message": told[:MESSAGE_MOST]}
@@ -60,6 +67,11 @@ class Rejects:
             low, high = limits.priority_low, limits.priority_high
             bounds = {"validate": "integer", "criteria": "between", "minimum": low, "maximum": high}
             yield priority, {**bounds, "error_message": f"A whole number from {low:,} to {high:,}, or blank."}
+
+    @property
+    def queues(self) -> list[str]:
+        """The names of the drop-down of queues: on a sheet of their own, for a rule holds 255 characters."""
+        return [label(each, QUEUE_MOST) for each in self._help.queues] if self._help is not None else []
 
     def _column(self, field: str) -> int | None:
         """The column of ours that is the field's own; None where that is not plain."""
@@ -100,4 +112,15 @@ def write_rejects(
         for column, rule in rejects.rules():
             grid.check(column, {**rule, "error_type": "warning"})
         grid.end()
+        _lookups(made, rejects.queues)
     return made.path
+
+
+def _lookups(made: Book, queues: Sequence[str]) -> None:
+    if not queues:
+        return
+    sheet = made.sheet(LOOKUPS)
+    for row, name in enumerate(queues):
+        made.put(sheet, row, 0, name)
+    made.define(formulas.QUEUES[1:], f"={LOOKUPS}!$A$1:$A${len(queues)}")
+    sheet.very_hidden()

@@ -8,12 +8,23 @@ from typing import Any
 
 from importer.core.findings import shorten
 from importer.core.plan import short
-from importer.core.report import OUTCOME_KEYS, AuditEntry, ResultRow, RunFacts
+from importer.core.report import NOT_REQUIRED, OUTCOME_KEYS, AuditEntry, ResultRow, RunFacts
 from importer.core.states import in_words
+from importer.core.timing import Timing
 from importer.writers.book import COLUMNS_MOST, ROWS_MOST, Bar, Book, Cell, Facts, Grid, Head, Page, Styled, book
 from importer.writers.rejects import Rejects
 from importer.writers.survey import Survey, full_cells, full_headings, survey
-from importer.writers.words import REJECTED, STYLES, history, next_steps, result_problem, stayed, when, worded
+from importer.writers.words import (
+    REJECTED,
+    STYLES,
+    duration,
+    history,
+    next_steps,
+    result_problem,
+    stayed,
+    when,
+    worded,
+)
 
 Rows = Callable[[], Iterator[ResultRow]]
 
@@ -36,6 +47,8 @@ AUDIT = (
     Head("Time (UTC)"), Head("Actor"), Head("Action"), Head("Task ID"), Head("External ID"), Head("Line", "number"),
     Head("Details"),
 )  # fmt: skip
+CAUSES_SHOWN = 12
+CAUSE_LENGTH = 300
 MEANINGS = {
     "created": "sent, and a task was made",
     "existing": "such a task was there already; its ID is given",
@@ -74,12 +87,14 @@ def _summary(made: Book, facts: RunFacts, counts: Mapping[str, int], surveyed: S
     page.title(f"Import results: {counts['read']:,} rows read, {counts['created']:,} tasks created")
     _run_facts(page, facts)
     _books(page, counts, surveyed)
+    _deviations(page, facts, counts, surveyed)
     page.heading("Next step")
     for step in next_steps(counts, facts.run, facts.environment):
         page.note(step)
     _queues(page, surveyed)
     _dwell_times(page, surveyed)
     _audits(page, surveyed)
+    _timing(page, facts.timing)
     _throughput(page, surveyed)
 
 
@@ -115,6 +130,22 @@ def _books(page: Page, counts: Mapping[str, int], surveyed: Survey) -> None:
         page.bars("Rows by outcome", [Bar(worded(key), counts[key], STYLES[key]) for key in OUTCOME_KEYS], first)
 
 
+def _deviations(page: Page, facts: RunFacts, counts: Mapping[str, int], surveyed: Survey) -> None:
+    """What the plan would have created against what the run did, and each difference with its cause."""
+    found = surveyed.deviations.most_common()
+    if not (found or counts["created"]):
+        return
+    plan = "Planned" if facts.approval == NOT_REQUIRED else "Approved"
+    page.heading(f"{plan} and done", "Rows", after="why")
+    page.line(f"{plan} to be created", Styled(counts["created"] + surveyed.deviations.total(), "count"))
+    page.line(Styled(worded("created"), STYLES["created"]), Styled(counts["created"], "count"), MEANINGS["created"])
+    for (outcome, cause), rows in found[:CAUSES_SHOWN]:
+        page.line(Styled(worded(outcome), STYLES[outcome]), Styled(rows, "count"), shorten(cause, CAUSE_LENGTH))
+    if len(found) > CAUSES_SHOWN:
+        rest = sum(rows for _, rows in found[CAUSES_SHOWN:])
+        page.note(f"{rest:,} more rows with other causes: each is told beside its row, on the sheet Results.")
+
+
 def _queues(page: Page, surveyed: Survey) -> None:
     if not surveyed.queues:
         return
@@ -142,6 +173,25 @@ def _audits(page: Page, surveyed: Survey) -> None:
         page.line("Tasks not fetched", Styled(surveyed.not_fetched, "count"))
     if surveyed.versions:
         page.note("These are the versions in the workitems' own histories: this organisation does not audit workitems.")
+
+
+def _timing(page: Page, timing: Timing | None) -> None:
+    """How long creating took against the least that the cap allows, and how fast the target answered."""
+    if timing is None:
+        return
+    page.heading("Calls that create", "Calls")
+    page.line("Answered", Styled(timing.calls, "count"))
+    if timing.throttled:
+        page.line("Of these, told to wait (429)", Styled(timing.throttled, "count"))
+    if timing.lost:
+        page.line("Not answered, looked up", Styled(timing.lost, "count"))
+    page.fact("From (UTC)", when(timing.begun_at))
+    page.fact("To (UTC)", when(timing.ended_at))
+    least = f"; at the cap of the rate so many calls take {duration(timing.least_s)}" if timing.least_s else ""
+    page.fact("Took, pauses included", duration(timing.took_s) + least)
+    page.heading("Time to an answer", "Median s", "95 % s", "Longest s")
+    times = (timing.median_s, timing.late_s, timing.most_s)
+    page.line("of these calls", *(Styled(each, "fine_seconds") for each in times))
 
 
 def _throughput(page: Page, surveyed: Survey) -> None:

@@ -14,6 +14,7 @@ STYLES: dict[str, dict[str, Any]] = {
     "count": {"align": "right", "num_format": "#,##0_)"},
     "number": {"align": "right", "num_format": "0_)"},
     "seconds": {"align": "right", "num_format": "#,##0.0_)"},
+    "fine_seconds": {"align": "right", "num_format": "#,##0.000_)"},
     "share": {"align": "right", "num_format": "0.0%_)"},
     "whole": {"num_format": "0"},  # to be typed in: read back as it is shown
     "day": {"num_format": "yyyy-mm-dd"},  # like the next: a typed date becomes one whatever the country

@@ -1,12 +1,12 @@
 """Survey: what a results workbook must know of its rows before the first is written; bounded, whatever the rows."""
 
-import re
 from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from typing import TYPE_CHECKING, Any
 
+from importer.core.deviation import deviation
 from importer.core.report import OUTCOME_KEYS, VERSION, ResultRow
 from importer.writers.words import stayed, when
 
@@ -15,9 +15,10 @@ if TYPE_CHECKING:
 
 QUEUES_MOST = 500
 OTHERS = "(other queues)"
+CAUSES_MOST = 200
+OTHER_CAUSES = "(other causes)"
 SPANS = (1, 2, 5, 10, 15, 30, 60, 120, 240, 480, 1440)
 SPANS_SHOWN = 60
-MINUTE = re.compile("[0-9]{4}-[0-9]{2}-[0-9]{2} [0-9]{2}:[0-9]{2}")
 
 
 @dataclass(slots=True)
@@ -31,6 +32,7 @@ class Survey:
     audits: int = 0
     not_fetched: int = 0  # rows with a task whose audits were not fetched
     minutes: Counter[str] = field(default_factory=Counter)  # tasks created by this run, by `2026-01-05 21:00`
+    deviations: Counter[tuple[str, str]] = field(default_factory=Counter)  # by outcome and cause
     versions: int = 0  # entries that are versions of a history: nothing else was kept
     _names: set[str] = field(default_factory=set)
 
@@ -43,8 +45,10 @@ class Survey:
             self.dwells[state, _rounded(seconds)] += 1
         self.audits += row.audit_count or 0
         self.versions += sum(entry.action == VERSION for entry in row.audits)
-        if row.states and row.states[0].source == "created" and MINUTE.fullmatch(minute := when(row.states[0].at)[:16]):
+        if row.states and row.states[0].source == "created" and (minute := _minute(row.states[0].at)):
             self.minutes[minute] += 1
+        if (found := deviation(row)) is not None:
+            self.deviations[self._cause(found[0].value, found[1])] += 1
         self.not_fetched += row.task_id is not None and row.audit_count is None
 
     def queue_table(self) -> tuple[list[str], list[list[Any]]]:
@@ -72,6 +76,10 @@ class Survey:
         form = "%H:%M" if begin.date() == end.date() else "%Y-%m-%d %H:%M"
         names = ((begin + timedelta(minutes=step * index)).strftime(form) for index in range(len(numbers)))
         return step, list(zip(names, numbers, strict=True))
+
+    def _cause(self, outcome: str, cause: str) -> tuple[str, str]:
+        known = (outcome, cause) in self.deviations or len(self.deviations) < CAUSES_MOST
+        return outcome, cause if known else OTHER_CAUSES
 
     def _queue(self, name: str) -> str:
         if name not in self._names and len(self._names) >= QUEUES_MOST:
@@ -105,6 +113,15 @@ def widest(cells: Sequence[str]) -> int:
     while width and not cells[width - 1]:
         width -= 1
     return width
+
+
+def _minute(at: str) -> str:
+    """`2026-01-05 21:00`, UTC; blank where there is no such time: it may be the target's own text."""
+    minute = when(at)[:16]
+    try:
+        return minute if datetime.fromisoformat(minute).strftime("%Y-%m-%d %H:%M") == minute else ""
+    except ValueError:
+        return ""
 
 
 def _rounded(seconds: float) -> float:

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from importer.core.columns import ATTRIBUTE_PREFIXES, FIELDS_BY_ALIAS, OWN_HEADINGS, Column, columns_of, normal
+from importer.core.columns import ATTRIBUTE_PREFIXES, FIELDS_BY_ALIAS, LOOKUPS, OWN_HEADINGS, Column, columns_of, normal
 from importer.core.custom_fields import CustomField
 from importer.core.limits import Limits
 from importer.core.rows import column_letter
@@ -330,7 +330,7 @@ def _examples(made: Book, name: str, columns: Sequence[_Column], limits: Limits)
 
 
 def _lookups(made: Book, columns: Sequence[_Column]) -> None:
-    sheet = made.sheet("Lookups")
+    sheet = made.sheet(LOOKUPS)
     listed = [each for each in columns if each.choices]
     width = max(26, len(listed) + 1)
     for row in range(max([1, *(len(each.choices) for each in listed)])):
@@ -340,5 +340,5 @@ def _lookups(made: Book, columns: Sequence[_Column]) -> None:
             made.put(sheet, 0, width - 1, SCHEMA)
     for column, each in enumerate(listed):
         letter = column_letter(column)
-        made.define(each.area[1:], f"=Lookups!${letter}$1:${letter}${len(each.choices)}")
+        made.define(each.area[1:], f"={LOOKUPS}!${letter}$1:${letter}${len(each.choices)}")
     sheet.very_hidden()

@@ -109,15 +109,26 @@ def clock_time(at: str) -> tuple[str, str]:
         return at[:10], at[11:19]
     try:
         moment = datetime.fromisoformat(at)
-    except ValueError:
+        moment = moment.astimezone(UTC) if moment.tzinfo else moment
+    except (ValueError, OverflowError):
         return "", at
-    moment = moment.astimezone(UTC) if moment.tzinfo else moment
     return moment.strftime("%Y-%m-%d"), moment.strftime("%H:%M:%S")
 
 
 def when(at: str) -> str:
     """`2026-01-05 21:00:01`, UTC."""
     return " ".join(clock_time(at)).strip()
+
+
+def duration(seconds: float) -> str:
+    """`under a second`, `1.5 s`, `12 s`, `3 min 20 s`, `2 h 5 min`."""
+    if seconds < 10:
+        return "under a second" if seconds < 1 else f"{seconds:.1f} s"
+    minutes, rest = divmod(round(seconds), 60)
+    hours, minutes = divmod(minutes, 60)
+    if hours:
+        return f"{hours:,} h {minutes} min"
+    return f"{minutes} min {rest} s" if minutes else f"{rest} s"
 
 
 def stayed(states: Sequence[StateChange]) -> list[tuple[str, float]]:

@@ -183,3 +183,67 @@ def test_plan_that_was_mailed_is_shown_approved_and_run(place: Place) -> None:
     assert body["counts"]["created"] == 6
     assert "reports_problem" not in body
     assert (elsewhere / "plans" / f"{plan}.plan").read_bytes() == mailed.read_bytes()
+
+
+def test_plan_that_was_mailed_is_approved_elsewhere(place: Place) -> None:
+    """The approver has the plan's file and a folder of their own; the decision comes back as a file, and the plan runs under it."""
+    plan = previewed(place)
+    mailed = place.folder / "mailed.plan"
+    mailed.write_bytes((place.state / "plans" / f"{plan}.plan").read_bytes())
+    there = ("--state-dir", "elsewhere")
+    decided = (
+        "approve",
+        "mailed.plan",
+        "--comment",
+        "fine",
+        "--skip",
+        "3",
+        "--reason",
+        "called back",
+        "--to",
+        "decision.json",
+    )
+    assert place.ends(*decided, *there)[0] == 0, place.said
+    before = (place.folder / "decision.json").read_bytes()
+    assert place.ends(*decided, *there)[0] == 2
+    assert "decision.json cannot be written: File exists" in place.said
+    assert (place.folder / "decision.json").read_bytes() == before
+    taking = ("approve", plan, "--from", "decision.json")
+    assert place.ends(*taking)[0] == 4
+    assert "which is nobody's here" in place.said
+    assert spoken(place, "approver", "add", "ben", "decision.json").startswith("ben approves with the key ")
+    code, body = place.ends(*taking)
+    assert (code, body["who"]["name"], body["comment"]) == (0, "ben", "fine")
+    code, body = place.ends("run", plan, "--require-approval", *SENT)
+    assert (code, body["counts"]["created"], body["counts"]["skipped"]) == (0, 5, 1), place.said
+
+
+def test_decision_from_elsewhere_stands_alone(place: Place) -> None:
+    """Nothing may be said of it beside; and a decision that comes to nothing leaves no file."""
+    plan = previewed(place)
+    assert place.ends("approve", plan, "--from", "none.json", "--comment", "fine")[0] == 2
+    assert "is made already" in place.said
+    assert place.ends("approve", plan, "--from", "none.json")[0] == 2
+    assert "none.json cannot be read" in place.said
+    assert place.ends("approve", plan, "--to", "decision.json")[0] == 2
+    assert not (place.folder / "decision.json").exists()
+
+
+def test_approvers_are_listed_and_removed(place: Place) -> None:
+    """Each with the name of the key, which is what its owner reads out."""
+    (place.folder / "ben.pem").write_text(spoken(place, "approver", "key", "--state-dir", "elsewhere"))
+    name = place.said.split()[-1]
+    assert spoken(place, "approver", "list").startswith("nobody")
+    spoken(place, "approver", "add", "ben", "ben.pem")
+    assert spoken(place, "approver", "list").split("\t")[:2] == ["ben", f"key {name}"]
+    _, body = place.ends("approver", "list")
+    assert [(each["name"], each["key"]) for each in body["approvers"]] == [("ben", name)]
+    spoken(place, "approver", "remove", "ben")
+    assert spoken(place, "approver", "list").startswith("nobody")
+
+
+def spoken(place: Place, *argv: str) -> str:
+    """What a command says to a person on standard output."""
+    code = place.warm.ends(Order(argv, place.folder, place.world.environment(place.state)))
+    assert code == 0, place.said
+    return (place.folder / "out").read_text("utf-8")

@@ -7,6 +7,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from importer.core.difference import VALUE_SHOWN, Change, RowChange, head_changes, row_changes
+from importer.core.findings import finding
+from importer.core.fixes import Fix
 from importer.core.plan import PlanRow
 from importer.core.verdicts import Verdict
 from tests.ledgers.conftest import plan_head
@@ -70,6 +72,25 @@ def test_difference_of_heads_names_file_and_queue() -> None:
     told = {each.name: (each.before, each.after) for each in head_changes(before, after)}
     assert set(told) == {"file", "queue Claims"}
     assert told["queue Claims"] == ("open, room for 5, 3 rows ready", "closed, room for 5, 3 rows ready")
+
+
+def test_difference_tells_fixes_and_rules() -> None:
+    """Fixes and rules that differ are told even where no row differs by them: the digest does."""
+    one, other = (
+        plan_head(queues=(), fixes=(Fix(2, 5, "a", new),), rules=rules) for new, rules in (("b", 1), ("c", 2))
+    )
+    assert [each.name for each in head_changes(one, other)] == ["rules", "fixes"]
+    assert head_changes(plan_head(queues=(), fixes=()), one)[-1].before == "none"
+
+
+def test_difference_tells_another_reason_for_leaving_a_row_out() -> None:
+    """A row that is left out for another reason than before differs by it."""
+    one, other = (
+        row(2, "E-1", Verdict.SKIPPED, findings=(finding("P701", line=2, reason=reason),))
+        for reason in ("twice", "old")
+    )
+    [change] = row_changes([one], [other])
+    assert change.changes == (Change("left out", "The row was left out: twice", "The row was left out: old"),)
 
 
 def test_difference_shortens_long_values_and_says_so() -> None:

@@ -11,7 +11,7 @@ from tests.desk.room import ANNA, HEADINGS, opened
 
 
 async def main(folder: Path, when: str) -> None:
-    """Uploads, previews, fixes; then previews again and dies in the middle of it."""
+    """Uploads, previews, fixes; then previews again, makes the plan, or fixes many, and dies in the middle of it."""
     async with opened(folder) as room:
         lines = [f"E-{n},Billing,{n % 3 * 60},email,some text" for n in range(400)]
         head = await room.previewed("\n".join([HEADINGS, *lines]))
@@ -24,12 +24,15 @@ async def main(folder: Path, when: str) -> None:
             print(head.id, flush=True)  # noqa: T201
             os.kill(os.getpid(), signal.SIGKILL)
 
-        if when == "preview":
-            previewing = asyncio.ensure_future(room.drafting.preview(head.id))
-            while (await room.drafting.head(head.id)).rows_done < 100:  # noqa: ASYNC110 - the loop's turns are what is waited for
+        if when in ("preview", "plan"):
+            drafting = room.drafting
+            going_on = asyncio.ensure_future(
+                drafting.preview(head.id) if when == "preview" else drafting.plan(head.id, head.revision, ANNA)
+            )
+            while (await drafting.head(head.id)).rows_done < 100:  # noqa: ASYNC110 - the loop's turns are what is waited for
                 await asyncio.sleep(0)
             await die()
-            await previewing
+            await going_on
         changing = asyncio.ensure_future(
             room.drafting.fix_many(head.id, head.revision, FixMany("replace", 2, "7", "60"), ANNA)
         )

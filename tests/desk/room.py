@@ -2,10 +2,12 @@
 
 from collections.abc import AsyncIterator, Mapping, Sequence
 from contextlib import asynccontextmanager
+from io import BytesIO
 from pathlib import Path
 from typing import Any
 
 from aiohttp import ClientSession, encode_basic_auth
+from openpyxl import Workbook
 
 from importer.clock import SystemClock
 from importer.core.approval import Person
@@ -19,7 +21,7 @@ from importer.flow.read import Choices
 from importer.ledgers.lock import SubmissionLock
 from importer.ledgers.plans import PlanFolder
 from importer.ledgers.sqlite import SqliteLedger
-from importer.ports import Target
+from importer.ports import Clock, Target
 from importer.sandbox.scenario import Limit, Scenario
 from importer.sandbox.server import Sandbox
 from importer.settings import load
@@ -47,12 +49,12 @@ class Room:
         self.desk = Desk(self.settings, ledger, SubmissionLock(folder / "locks", "room"))
         self.drafting = self.another()
 
-    def another(self, **flags: Any) -> Drafting:
+    def another(self, clock: Clock | None = None, **flags: Any) -> Drafting:
         """Another server's drafting in the same state folder."""
         settings = load(
             {"state_dir": str(self.folder), "target": self.connection.environment.target, **flags}, folder=self.folder
         )
-        return Drafting(settings, self.desk, self.connection)
+        return Drafting(settings, self.desk, self.connection, clock)
 
     async def uploaded(self, content: bytes | str, name: str = "tasks.csv", person: Person = ANNA) -> DraftHead:
         """A draft of these bytes."""
@@ -98,6 +100,18 @@ class Room:
             headers = {"Authorization": f"Bearer {token}"}
             async with session.post(f"{self.sandbox.api_url}/api/v2/tasks", json=body, headers=headers) as created:
                 return str((await created.json())["id"])
+
+
+def workbook(*sheets: tuple[str | list[str], ...]) -> bytes:
+    """A workbook: of each sheet its name and its rows."""
+    made, file = Workbook(), BytesIO()
+    made.remove(made.worksheets[0])
+    for name, *rows in sheets:
+        sheet = made.create_sheet(str(name))
+        for row in rows:
+            sheet.append(list(row))
+    made.save(file)
+    return file.getvalue()
 
 
 @asynccontextmanager

@@ -1,8 +1,10 @@
 """Sheets and columns are chosen by a person, remembered for files like it, and say what is missing."""
 
+import sys
 from collections.abc import AsyncIterator
 from io import BytesIO
 from pathlib import Path
+from types import FrameType
 
 import pytest
 from openpyxl import Workbook
@@ -13,6 +15,7 @@ from importer.core.mapping import Mapping, read_mapping
 from importer.core.rows import Line, Row
 from importer.desk.choosing import chosen_mapping
 from importer.desk.mappings import toml_of
+from importer.drafts.draft import NoPlace
 from importer.settings import read_toml
 from importer.targets.limits import TASKS
 from tests.desk.room import ANNA, BERT, Room, opened
@@ -119,6 +122,24 @@ def test_choice_that_headings_tell_anyway_leaves_no_mapping() -> None:
     assert chosen_mapping(head, away, TASKS, {2: "priority", 4: ""}).record()["columns"] == {}
 
 
+def test_choice_of_very_many_columns_is_matched_few_times() -> None:
+    """Matching takes as long as the header row is wide: it is not done once more for each column."""
+    head = header("External ID", "Queue", "Description", *(f"Column {number}" for number in range(200)))
+    count = 0
+
+    def counts(frame: FrameType, event: str, _: object) -> None:
+        nonlocal count
+        count += event == "call" and frame.f_code is match_headings.__code__
+
+    sys.setprofile(counts)
+    try:
+        mapping = chosen_mapping(head, Mapping(), TASKS, {n: f"attribute:{n}" for n in range(3, 203)})
+    finally:
+        sys.setprofile(None)
+    assert len(mapping.attributes) == 200
+    assert count < 10
+
+
 def test_template_of_the_profile_stays() -> None:
     """What one choice for a column cannot say, such as an ID made of two columns, is kept and cannot be chosen away."""
     base = read_mapping({"columns": {"external_id": "HD-{Ticket}"}}, "profile")
@@ -192,3 +213,35 @@ async def test_another_sheet_takes_the_fixes_away(room: Room) -> None:
     assert head.fixes == 1
     head = await room.drafting.choose_sheet(head.id, head.revision, "Cover", None, ANNA)
     assert (head.fixes, await room.drafting.fixes(head.id)) == (0, [])
+
+
+async def test_headings_of_signs_and_of_other_case_can_be_chosen(room: Room) -> None:
+    """A heading is locked where another column has exactly the same, not where both are signs, blanks or differ in case."""
+    head = await room.uploaded(
+        "#,,%,QUEUE,Queue,Description,Note,Note\n1,,a,Claims,Billing,x,n,n\n2,,b,Claims,Billing,y,n,n\n"
+    )
+    locked = [each.locked for each in (await room.drafting.columns(head.id)).columns]
+    same = "another column has the same heading"
+    assert locked == ["", "it has no heading", "", "", "", "", same, same]
+    chosen = {0: "external_id", 3: "", 4: "queue"}
+    head = await room.drafting.choose_columns(head.id, head.revision, chosen, ANNA)
+    await room.drafting.preview(head.id)
+    assert [(row.external_id, row.queue) for row in await room.rows(head.id)] == [("1", "Billing"), ("2", "Billing")]
+
+
+async def test_heading_that_is_kept_in_part_cannot_be_chosen(room: Room) -> None:
+    """Of a heading as long as a text only the beginning is known here: its column feeds nothing, and the others can go on."""
+    head = await room.uploaded(f"External ID,Queue,Description,{'L' * 400}\n1,Billing,x,v\n")
+    assert (await room.drafting.columns(head.id)).columns[3].locked == "its heading is too long"
+    head = await room.drafting.choose_columns(head.id, head.revision, {3: "attribute:note"}, ANNA)
+    await room.drafting.preview(head.id)
+    assert [row.verdict for row in await room.rows(head.id)] == ["ready"]
+
+
+async def test_choice_that_cannot_be_remembered_is_told_and_not_made(room: Room) -> None:
+    """Where memory has no place, the person reads so, and can go on without it."""
+    (room.folder / "mappings").write_text("in the way", "utf-8")
+    head = await room.uploaded(ODD)
+    with pytest.raises(NoPlace, match="cannot be remembered"):
+        await room.drafting.choose_columns(head.id, head.revision, CHOSEN, ANNA, remember=True)
+    await room.drafting.choose_columns(head.id, head.revision, CHOSEN, ANNA)

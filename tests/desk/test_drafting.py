@@ -2,17 +2,28 @@
 
 import random
 from collections.abc import AsyncIterator
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
-from importer.core.errors import DraftBusy, FileRefused, ImporterError, NoSuchDraft, Stale, UsageError
+from importer.core.errors import (
+    DraftBusy,
+    FileRefused,
+    ImporterError,
+    LedgerError,
+    NoSuchDraft,
+    Stale,
+    UsageError,
+)
 from importer.core.fixes import Fix, FixMany
 from importer.core.plan import PlanRow
 from importer.core.report import Causes
+from importer.desk.drafting import FACTS_LAST, PREVIEW_LASTS
 from importer.drafts.draft import DraftRow, Filter
 from importer.sandbox.scenario import Fault
-from tests.desk.room import ANNA, BERT, HEADINGS, Room, opened
+from tests.clocks import HandClock
+from tests.desk.room import ANNA, BERT, HEADINGS, Room, opened, workbook
 
 SMALL = f"""{HEADINGS}
 E-1,Billing,50,email,one
@@ -95,6 +106,26 @@ async def test_plan_asks_the_target_nothing(room: Room) -> None:
     before = len(room.sandbox.service.visits)
     await room.drafting.plan(head.id, head.revision, ANNA)
     assert len(room.sandbox.service.visits) == before
+
+
+async def test_plan_of_an_old_preview_asks_for_a_new_one(room: Room) -> None:
+    """A plan does not rest on facts of days ago as if they were of now; a preview made again mends it."""
+    clock = HandClock()
+    drafting = room.drafting = room.another(clock)
+    head = await room.previewed(SMALL)
+    clock.turn(PREVIEW_LASTS.total_seconds() + 1)
+    with pytest.raises(UsageError, match="looked up at 2026-11-23T21:00:00Z"):
+        await drafting.plan(head.id, head.revision, ANNA)
+    head = await drafting.preview(head.id)
+    await drafting.plan(head.id, head.revision, ANNA)
+
+
+async def test_plan_of_an_upload_that_was_altered_is_refused(room: Room) -> None:
+    """The bytes that a plan is made of are those that were uploaded, whatever happened to the folder meanwhile."""
+    head = await room.previewed(SMALL)
+    room.drafting.upload(head.id).write_text(SMALL.replace("three", "threw"), "utf-8")
+    with pytest.raises(LedgerError, match="was altered"):
+        await room.drafting.plan(head.id, head.revision, ANNA)
 
 
 async def test_left_out_row_says_why(room: Room) -> None:
@@ -213,6 +244,118 @@ async def test_wrong_choice_of_a_value_can_be_chosen_anew(room: Room) -> None:
     assert (await room.drafting.row(head.id, 3)).verdict == "ready"
 
 
+async def test_leaving_all_values_as_they_are_keeps_the_preview(room: Room) -> None:
+    """A choice of no value changes nothing: the rows stay judged, and can be fixed and planned."""
+    head = await room.previewed(SMALL)
+    assert await room.drafting.choose_values(head.id, head.revision, {}, BERT) == head
+    with pytest.raises(Stale):
+        await room.drafting.choose_values(head.id, head.revision - 1, {}, BERT)
+
+
+async def test_preview_again_finds_what_was_not_there(room: Room) -> None:
+    """A queue that was made since is found by a preview that is made again, however soon."""
+    head = await room.previewed(SMALL)
+    assert (await room.drafting.row(head.id, 3)).verdict == "invalid"
+    [billing] = [each for each in room.sandbox.world.queues.values() if each.name == "Billing"]
+    room.sandbox.world.queues["new"] = replace(billing, id="new", name="Biling")
+    await room.drafting.preview(head.id)
+    assert (await room.drafting.row(head.id, 3)).verdict == "ready"
+
+
+async def test_last_change_names_who_had_the_rows_previewed(room: Room) -> None:
+    """Whose form is stale since a preview was made again is told who had it made."""
+    head = await room.previewed(SMALL)
+    await room.drafting.preview(head.id, BERT)
+    with pytest.raises(Stale, match="bert changed"):
+        await room.drafting.fix(head.id, head.revision, 4, 2, "150", "90", ANNA)
+
+
+async def test_preview_of_another_organisation_is_none_here(room: Room, tmp_path: Path) -> None:
+    """Rows that were judged by the facts of another organisation are neither planned nor fixed: they are previewed first."""
+    head = await room.previewed(SMALL)
+    (tmp_path / "other").mkdir()
+    async with opened(tmp_path / "other") as other:
+        other.folder = room.folder
+        drafting = other.another()
+        seen = await drafting.head(head.id)
+        assert (seen.previewed_at, bool(head.previewed_at)) == ("", True)
+        with pytest.raises(UsageError, match="present choices"):
+            await drafting.plan(head.id, head.revision, ANNA)
+        seen = await drafting.preview(head.id)
+        assert (await drafting.plan(head.id, seen.revision, ANNA)).head.environment.origin == other.sandbox.api_url
+
+
+async def test_preview_that_fails_after_facts_were_forgotten_is_none(room: Room) -> None:
+    """Where old facts were thrown away and new ones did not come, nothing is planned on rows without facts."""
+    clock = HandClock()
+    drafting = room.drafting = room.another(clock)
+    head = await room.previewed(SMALL)
+    clock.turn(FACTS_LAST.total_seconds() + 1)
+    room.sandbox.breaks(Fault(operation="queues", kind="status:403", every=1))
+    with pytest.raises(ImporterError):
+        await drafting.preview(head.id)
+    room.sandbox.breaks()
+    with pytest.raises(UsageError, match="present choices"):
+        await drafting.fix(head.id, head.revision, 4, 2, "150", "90", ANNA)
+    head = await drafting.head(head.id)
+    assert head.previewed_at == ""
+    with pytest.raises(UsageError, match="present choices"):
+        await drafting.plan(head.id, head.revision, ANNA)
+    head = await drafting.preview(head.id)
+    assert (await drafting.plan(head.id, head.revision, ANNA)).head.counts["ready"] == 1
+
+
+async def test_stale_choice_is_told_before_anything_that_is_wrong_with_it(room: Room) -> None:
+    """Who was not the first reads what the other chose, also where the own choice could not be taken anyway."""
+    head = await room.uploaded("A,B,C\n1,Billing,x\n")
+    fields = {0: "external_id", 1: "queue", 2: "description"}
+    await room.drafting.choose_columns(head.id, head.revision, fields, BERT)
+    with pytest.raises(Stale) as stale:
+        await room.drafting.choose_columns(head.id, head.revision, {0: "queue", 1: "queue"}, ANNA)
+    assert (stale.value.sent, stale.value.now) == (
+        "Queue ← A, Queue ← B", "External ID ← A, Queue ← B, Description ← C",
+    )  # fmt: skip
+    with pytest.raises(Stale):
+        await room.drafting.choose_sheet(head.id, head.revision, None, 99, ANNA)
+
+
+async def test_draft_that_changed_is_not_thrown_away_by_an_old_page(room: Room) -> None:
+    """The revision counts at the moment when it is thrown away."""
+    head = await room.previewed(SMALL)
+    await room.drafting.fix(head.id, head.revision, 4, 2, "150", "90", BERT)
+    with pytest.raises(Stale, match="bert"):
+        await room.drafting.discard(head.id, head.revision)
+    await room.drafting.discard(head.id, (await room.drafting.head(head.id)).revision)
+    assert await room.drafting.drafts() == []
+
+
+async def test_another_sheet_begins_with_its_own_columns(room: Room) -> None:
+    """What was chosen for the headings of one sheet is no hindrance to another; what values mean stays."""
+    both = workbook(("Old", [*HEADINGS.split(","), "Lang"], ["E-1", "Biling", "1", "email", "x", "de"]),
+                    ("New", HEADINGS.split(","), ["E-2", "Biling", "1", "email", "y"]))  # fmt: skip
+    head = await room.uploaded(both, "two.xlsx")
+    head = await room.drafting.choose_columns(head.id, head.revision, {5: "attribute:Lang"}, ANNA)
+    head = await room.drafting.choose_values(head.id, head.revision, {("queue", "Biling"): "Billing"}, ANNA)
+    head = await room.drafting.choose_sheet(head.id, head.revision, "New", None, ANNA)
+    head = await room.drafting.choose_columns(head.id, head.revision, {}, ANNA)
+    await room.drafting.preview(head.id)
+    assert [(row.verdict, row.external_id) for row in await room.rows(head.id)] == [("ready", "E-2")]
+
+
+async def test_blank_first_sheet_is_no_hindrance(room: Room) -> None:
+    """A workbook whose first sheet is blank is taken, and another of its sheets can be chosen."""
+    head = await room.uploaded(
+        workbook(("Cover",), ("Tasks", HEADINGS.split(","), ["E-1", "Billing", "1", "email", "x"])), "x.xlsx"
+    )
+    assert (head.step, [each.rows for each in await room.drafting.sheets(head.id)]) == ("sheet", [0, 2])
+    assert await room.drafting.first_rows(head.id) == []
+    with pytest.raises(FileRefused):
+        await room.drafting.choose_sheet(head.id, head.revision, None, None, ANNA)
+    head = await room.drafting.choose_sheet(head.id, head.revision, "Tasks", None, ANNA)
+    await room.drafting.preview(head.id)
+    assert [row.verdict for row in await room.rows(head.id)] == ["ready"]
+
+
 async def test_hostile_texts_are_kept_as_they_are(room: Room) -> None:
     """Formulas, markup and statements in a fix or a search are only texts."""
     head = await room.previewed(SMALL)
@@ -271,7 +414,7 @@ async def test_aborted_upload_leaves_nothing(room: Room) -> None:
 
 async def test_upload_beyond_the_cap_is_refused_while_it_comes(room: Room) -> None:
     """The bytes are counted as they come: the first that is too many ends it."""
-    room.drafting = room.another(**{"file_limits.packed": "1KiB"})
+    room.drafting = room.another(None, **{"file_limits.packed": "1KiB"})
     upload = await room.drafting.new("big.csv", ANNA)
     await upload.write(b"x" * 1024)
     with pytest.raises(FileRefused) as refused:

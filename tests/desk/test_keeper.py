@@ -446,3 +446,12 @@ def test_course_stays_in_bounds() -> None:
     assert len(course.points) <= POINTS_MOST
     assert {point.rows for point in course.points} == {3.0}
     assert course.rate == 3
+
+
+def test_course_loses_no_row_when_its_points_become_fewer() -> None:
+    """The points of a course together say how many rows were settled, also after their step has doubled."""
+    course = Course()
+    for second in range(POINTS_MOST + 2):
+        course.add(second, 100)
+    assert course.step_s == 2
+    assert sum(point.rows * course.step_s for point in course.points) == sum(range(POINTS_MOST + 2))

@@ -9,7 +9,7 @@ import pytest
 
 from importer.cli.look import Asked
 from importer.core.errors import UsageError
-from importer.core.fixes import FixMany
+from importer.core.fixes import FixesFile, FixMany
 from importer.desk.desk import Desk
 from importer.desk.drafting import Drafting
 from importer.settings import load
@@ -102,3 +102,14 @@ def test_reason_goes_with_each_line(tmp_path: Path) -> None:
     """--skip-reason is the reason of all lines of --skip."""
     choices = Asked(None, None, "3,5-6", " twice\n").choices(load({}, folder=tmp_path))
     assert choices.skipped == {3: "twice", 5: "twice", 6: "twice"}
+
+
+def test_reason_in_the_fixes_stays_where_the_line_is_named_again(tmp_path: Path) -> None:
+    """--skip without a reason takes none away; with one, that counts."""
+    fixes = FixesFile(skipped={3: "handed in twice", 5: "old"})
+    (tmp_path / "fixes.json").write_text(json.dumps(fixes.record()), "utf-8")
+    settings = load({}, folder=tmp_path)
+    assert Asked(None, None, "3,9", fixes=tmp_path / "fixes.json").choices(settings).skipped == {
+        3: "handed in twice", 5: "old", 9: "",
+    }  # fmt: skip
+    assert Asked(None, None, "3", "mine", tmp_path / "fixes.json").choices(settings).skipped == {3: "mine", 5: "old"}

@@ -1,7 +1,10 @@
 """The shelf keeps what was finished, private and counted, and throws away what is old or was aborted."""
 
 import os
+import resource
 import stat
+import threading
+from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
@@ -92,6 +95,77 @@ def test_person_may_upload_so_much_at_once(tmp_path: Path) -> None:
     finished(shelf.incoming("next.csv", ANNA, None))
     for each in (shelf.incoming("last.csv", ANNA, None), *begun):
         each.discard()
+
+
+def test_drafts_of_a_person_are_counted_with_those_under_way(tmp_path: Path) -> None:
+    """Uploads under way take the places that are left, so that no more are kept than may be."""
+    shelf = Shelf(tmp_path)
+    for _ in range(shelves.DRAFTS_MOST - 2):
+        kept(shelf)
+    begun = [shelf.incoming("tasks.csv", ANNA, None) for _ in range(2)]
+    with pytest.raises(NoPlace, match="at most 50"):
+        shelf.incoming("more.csv", ANNA, None)
+    for each in begun:
+        each.write(b"x")
+        finished(each)
+
+
+def test_uploads_at_once_are_never_one_too_many(tmp_path: Path) -> None:
+    """Uploads that begin in the same moment are counted one after the other."""
+    shelf, start = Shelf(tmp_path), threading.Barrier(4 * shelves.COMING_MOST)
+
+    def begins(_: int) -> Incoming | None:
+        start.wait()
+        try:
+            return shelf.incoming("tasks.csv", ANNA, None)
+        except NoPlace:
+            return None
+
+    with ThreadPoolExecutor(start.parties) as threads:
+        begun = [each for each in threads.map(begins, range(start.parties)) if each is not None]
+    assert len(begun) == shelves.COMING_MOST
+    for each in begun:
+        each.discard()
+
+
+def test_uploads_at_once_share_the_room_of_a_person(tmp_path: Path) -> None:
+    """Bytes of uploads that come at once are counted together, also once one of them is kept."""
+    shelf = Shelf(tmp_path)
+    first, second, theirs = (shelf.incoming("tasks.csv", who, None) for who in (ANNA, ANNA, Person("bert", "token")))
+    shelf.make_room(first, shelves.BYTES_MOST - 10)
+    second.write(b"x" * 6)
+    finished(second)
+    first.write(b"x" * 4)
+    with pytest.raises(NoPlace, match="too much room"):
+        first.write(b"x")
+    theirs.write(b"x")
+    theirs.discard()
+
+
+def test_upload_that_a_full_disk_ends_is_told(tmp_path: Path) -> None:
+    """Bytes that do not get onto the disk when the upload is sealed are a reason to make room, not a fault of ours."""
+    incoming = Shelf(tmp_path).incoming("tasks.csv", ANNA, None)
+    incoming.write(b"x" * 100)
+    most = resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (10, most[1]))
+    try:
+        with pytest.raises(NoPlace, match="cannot be kept"):
+            incoming.sealed()
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, most)
+    incoming.discard()
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_looking_at_drafts_does_not_keep_them(tmp_path: Path) -> None:
+    """Only changes count: a draft that is past its days goes, however often the list was shown."""
+    shelf = Shelf(tmp_path)
+    old = kept(shelf)
+    past = (datetime.now(UTC) - timedelta(days=91)).timestamp()
+    for path in (*(tmp_path / old).iterdir(), tmp_path / old):
+        os.utime(path, (past, past))
+    assert [head.id for head in shelf.heads()] == [old]
+    assert shelf.tidy(90, datetime.now(UTC)) == 1
 
 
 def test_old_drafts_are_thrown_away(tmp_path: Path) -> None:

@@ -25,7 +25,7 @@ FLAGS = (
 )
 RULES = ["wcag2a", "wcag2aa", "wcag21a", "wcag21aa", "wcag22aa", "best-practice"]
 OURS = "127.0.0.1"
-PATIENCE_MS = 20_000
+PATIENCE_MS = 60_000
 REPORTER = """
 addEventListener("securitypolicyviolation", event =>
     console.error(`CSP: ${event.violatedDirective} ${event.blockedURI} at ${event.sourceFile}:${event.lineNumber}`));

@@ -16,7 +16,7 @@ from tests.harness.scene import clean_environment
 
 COMMAND = (sys.executable, "-m", "importer.cli")
 PEOPLE = {"anna": "preparer", "boris": "approver", "clara": "operator", "dora": "preparer"}
-PATIENCE_S = 60
+PATIENCE_S = 180
 STORY = "unique = false\nindex_lag_s = 0.05\n[limit]\ncalls = 0\n[life]\n" + "".join(
     f"{state} = [0.01, 0.01]\n"
     for state in ("queued", "assigned", "accepted", "working", "wrapup", "closed", "cancelled")

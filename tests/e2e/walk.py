@@ -17,7 +17,7 @@ AFTER_PREVIEW = re.compile(r"/imports/[^/]+/(values|rows)(\?.*)?$")
 ROWS = re.compile(r"/imports/[^/]+/rows(\?.*)?(#.*)?$")
 PLAN = re.compile(r"/plans/[^/?#]+")
 RUN = re.compile(r"/runs/[^/?#]+")
-FOLLOWED_MS = 60_000
+FOLLOWED_MS = 300_000
 
 
 async def _unlooked(page: "Page") -> None:

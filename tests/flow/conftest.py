@@ -16,8 +16,8 @@ from typing import Any, TypeVar
 import pytest
 
 from importer.core.lease import Holder
-from importer.core.plan import About, Environment, PlanHead, PlanRow, Preview
-from importer.core.report import ResultRow, preview_counts
+from importer.core.plan import Environment
+from importer.core.report import ResultRow
 from importer.core.stages import Entry, Stage
 from importer.core.verdicts import Verdict
 from importer.flow.lease import Who
@@ -33,6 +33,7 @@ from importer.sandbox.service import Visit
 from importer.targets.exchange import Credentials, Endpoints, Exchange
 from importer.targets.tasks import TasksTarget
 from importer.targets.transport import HttpTransport, Timeouts
+from tests.harness.plans import one_column_plan, one_column_row
 
 T = TypeVar("T")
 
@@ -232,35 +233,13 @@ class Office:
         number = next(self._runs)
         run, total = f"run-{number}", len(external_ids)
         environment = Environment(self.target_name, self.sandbox.api_url, self.sandbox.client_id)
-        head = PlanHead(
-            source_sha256="0" * 64,
-            source_bytes=1,
-            format="csv",
-            sheet=None,
-            encoding="utf-8",
-            header_line=1,
-            headings=("External ID",),
-            matched={},
-            mapping={},
-            environment=environment,
-            settings={},
-            counts=preview_counts({Verdict.READY: total}),
-            warnings=0,
-            queues=(),
-            findings=(),
-        )
-        about = About(f"plan-{number}", f"{number:064d}", "tasks.csv", "2027-01-15T08:00:00Z", "tester", "0")
+        preview = one_column_plan(environment, {Verdict.READY: total}, f"plan-{number}", str(number))
         rows = [
-            PlanRow(
-                line=line,
-                file_line=None,
-                cells=(external_id,),
-                verdict=Verdict.READY,
-                external_id=external_id,
+            one_column_row(
+                line,
+                external_id,
+                self.payload(external_id, description, queue or "General Inquiry"),
                 queue=queue or "General Inquiry",
-                task_id=None,
-                payload=self.payload(external_id, description, queue or "General Inquiry"),
-                findings=(),
             )
             for line, external_id in enumerate(external_ids, start=2)
         ]
@@ -268,7 +247,7 @@ class Office:
             row if verdict is Verdict.READY else replace(row, verdict=verdict, payload=None)
             for row, verdict in zip(rows, verdicts or [Verdict.READY] * total, strict=True)
         ]
-        self.running().open(run, Preview(head, about), rows, None, "reports", {})
+        self.running().open(run, preview, rows, None, "reports", {})
         return run
 
     def running(self, **how: Any) -> Running:

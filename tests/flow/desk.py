@@ -11,7 +11,6 @@ from typing import Any
 
 from importer.core.approval import Person
 from importer.core.plan import About, Environment, PlanHead, PlanRow, Preview
-from importer.core.report import preview_counts
 from importer.core.verdicts import Verdict
 from importer.flow.preview import Origin, Previewing
 from importer.flow.read import Choices
@@ -27,6 +26,7 @@ from importer.sources import csv
 from importer.targets.exchange import Exchange
 from importer.targets.workitems.target import WorkitemsTarget
 from tests.flow.conftest import INDEX_LAG_S, Office
+from tests.harness.plans import one_column_plan, one_column_row
 
 WORKITEMS = "/api/v2/taskmanagement/workitems"
 CASE = worktype_id("Case")
@@ -68,31 +68,19 @@ class Desk(Office):
         `existing` are workitems' IDs of rows that were found to be there; these come first.
         """
         number = next(self._runs)
-        run, total = f"run-{number}", len(external_ids)
-        head = PlanHead(
-            source_sha256="0" * 64,
-            source_bytes=1,
-            format="csv",
-            sheet=None,
-            encoding="utf-8",
-            header_line=1,
-            headings=("External ID",),
-            matched={},
-            mapping={},
-            environment=Environment("workitems", self.sandbox.api_url, self.sandbox.client_id),
-            settings={},
-            counts=preview_counts({Verdict.READY: total, Verdict.EXISTING: len(existing)}),
-            warnings=0,
-            queues=(),
-            findings=(),
-        )
-        about = About(f"plan-{number}", f"{number:064d}", "workitems.csv", "2027-01-15T08:00:00Z", "tester", "0")
-        rows = [_row(n, f"was-{n}", Verdict.EXISTING, task_id=task) for n, task in enumerate(existing, start=2)]
+        run = f"run-{number}"
+        environment = Environment("workitems", self.sandbox.api_url, self.sandbox.client_id)
+        counts = {Verdict.READY: len(external_ids), Verdict.EXISTING: len(existing)}
+        preview = one_column_plan(environment, counts, f"plan-{number}", str(number))
+        rows = [
+            one_column_row(n, f"was-{n}", None, verdict=Verdict.EXISTING, task_id=task)
+            for n, task in enumerate(existing, start=2)
+        ]
         for n, external_id in enumerate(external_ids):
             more = bodies[n] if bodies else {}
             body = {"externalTag": external_id, "name": f"Case {external_id}", "typeId": CASE, **more}
-            rows.append(_row(len(rows) + 2, external_id, Verdict.READY, payload=body))
-        self.running().open(run, Preview(head, about), rows, None, "reports", {})
+            rows.append(one_column_row(len(rows) + 2, external_id, body))
+        self.running().open(run, preview, rows, None, "reports", {})
         return run
 
     async def previews(self, text: str) -> list[PlanRow]:
@@ -167,22 +155,6 @@ class Draft:
 def codes(row: PlanRow) -> set[str]:
     """The codes of a row's findings."""
     return {each.code for each in row.findings}
-
-
-def _row(
-    line: int, external_id: str, verdict: Verdict, *, payload: dict[str, Any] | None = None, task_id: str | None = None
-) -> PlanRow:
-    return PlanRow(
-        line=line,
-        file_line=None,
-        cells=(external_id,),
-        verdict=verdict,
-        external_id=external_id,
-        queue="",
-        task_id=task_id,
-        payload=payload,
-        findings=(),
-    )
 
 
 @asynccontextmanager

@@ -11,8 +11,7 @@ import pytest
 from aiohttp import ClientSession
 
 from importer.core.errors import Interrupted
-from importer.core.plan import About, Environment, PlanHead, PlanRow, Preview
-from importer.core.report import preview_counts
+from importer.core.plan import Environment, PlanRow
 from importer.core.states import is_final, state_of
 from importer.core.verdicts import Verdict
 from importer.flow.run import Ending, Running
@@ -30,6 +29,7 @@ from importer.targets.transport import HttpTransport, Timeouts
 from importer.targets.workitems.notifications import Notifications
 from importer.targets.workitems.target import WorkitemsTarget
 from tests.flow.conftest import LAG_S, Office, ids
+from tests.harness.plans import one_column_plan, one_column_row
 
 BILLING, ONBOARDING = queue_id("Billing"), queue_id("Onboarding")
 LOOKS = ("workitem_query", "workitem_get")
@@ -59,26 +59,10 @@ class Floor:
     def opens(self, number: int, queues: Sequence[str] = (BILLING,)) -> str:
         """A run of so many workitems of the worktype Case, spread over the queues; a blank: in none."""
         sandbox = self.office.sandbox
-        head = PlanHead(
-            source_sha256="0" * 64,
-            source_bytes=1,
-            format="csv",
-            sheet=None,
-            encoding="utf-8",
-            header_line=1,
-            headings=("External ID",),
-            matched={},
-            mapping={},
-            environment=Environment("workitems", sandbox.api_url, sandbox.client_id),
-            settings={},
-            counts=preview_counts({Verdict.READY: number}),
-            warnings=0,
-            queues=(),
-            findings=(),
-        )
-        about = About("plan", "0" * 64, "workitems.csv", "2027-01-15T08:00:00Z", "tester", "0")
+        environment = Environment("workitems", sandbox.api_url, sandbox.client_id)
+        preview = one_column_plan(environment, {Verdict.READY: number})
         rows = [_row(n, tag, queues[n % len(queues)]) for n, tag in enumerate(ids(number))]
-        self.running().open("run", Preview(head, about), rows, None, "reports", {})
+        self.running().open("run", preview, rows, None, "reports", {})
         return "run"
 
     def running(self, **how: Any) -> Running:
@@ -128,17 +112,7 @@ def _states(item: Workitem, now: float) -> list[str]:
 
 def _row(n: int, tag: str, queue: str) -> PlanRow:
     body = {"externalTag": tag, "name": f"Case {tag}", "typeId": worktype_id("Case" if queue else "Callback")}
-    return PlanRow(
-        line=n + 2,
-        file_line=None,
-        cells=(tag,),
-        verdict=Verdict.READY,
-        external_id=tag,
-        queue="",
-        task_id=None,
-        payload={**body, "queueId": queue} if queue else body,
-        findings=(),
-    )
+    return one_column_row(n + 2, tag, {**body, "queueId": queue} if queue else body)
 
 
 @asynccontextmanager

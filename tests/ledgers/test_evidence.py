@@ -389,6 +389,21 @@ async def test_call_without_an_answer_is_known_with_its_rows(ledger: SqliteLedge
     assert ledger.open_calls(run) == [both]
 
 
+async def test_calls_that_ended_are_told_in_the_facts_of_their_run(ledger: SqliteLedger, opens: Opens) -> None:
+    """What reports say above the rows has how many calls were answered, how fast, and what the run's own rate allows."""
+    run, other = opens("first"), opens("second")
+    for each in (run, other):
+        assert ledger.run_facts(each).timing is None
+    for entry in await ledger.entries(run, [Stage.READY], -1, 10):
+        claim = await ledger.claim([entry], "2026-01-05T21:00:00.000Z")
+        assert claim.call is not None
+        await ledger.end_call(run, CallEnd(claim.call, "created", "2026-01-05T21:00:00.250Z"))
+    timing = ledger.run_facts(run).timing
+    assert timing is not None
+    assert (timing.calls, timing.most_s, timing.least_s) == (3, 0.25, 0.6)
+    assert ledger.run_facts(other).timing is None
+
+
 async def test_call_leaves_out_rows_that_another_run_holds(ledger: SqliteLedger, opens: Opens) -> None:
     """Of several rows, those whose external ID is held elsewhere are told and not sent; the call names the others."""
     first = opens("first", [plan_row(1)])

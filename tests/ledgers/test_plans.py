@@ -67,6 +67,15 @@ def test_plan_reads_what_was_written(tmp_path: Path) -> None:
     assert tuple(plan.rows()) == ROWS
 
 
+def test_plan_that_a_dead_process_left_unfinished_is_taken_away(tmp_path: Path) -> None:
+    """What was left in the middle of a plan goes with a later plan; one that was written to lately stays."""
+    for name in ("old", "young"):
+        (tmp_path / f".draft-{name}").write_text("half a plan", "utf-8")
+    os.utime(tmp_path / ".draft-old", (0, 0))
+    made(tmp_path)
+    assert [each.name for each in tmp_path.glob(".draft-*")] == [".draft-young"]
+
+
 def test_plan_id_names_digest_and_time(tmp_path: Path) -> None:
     """A plan's ID begins with its digest, then the time; a second one of the same second gets a number."""
     first, second = made(tmp_path), made(tmp_path)

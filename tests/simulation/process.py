@@ -12,8 +12,7 @@ from typing import Any
 from importer.core.errors import AlreadyRunning
 from importer.core.lease import Holder
 from importer.core.outcomes import Lost, NotDone
-from importer.core.plan import About, Environment, PlanHead, PlanRow, Preview
-from importer.core.report import preview_counts
+from importer.core.plan import Environment, PlanRow, Preview
 from importer.core.verdicts import Verdict
 from importer.flow.lease import Who
 from importer.flow.rules import Rules
@@ -26,6 +25,7 @@ from importer.targets.pace import CallLog, Processes, Rate, SharedPace
 from importer.targets.tasks import TasksTarget
 from importer.targets.transport import Reply, Request
 from importer.targets.workitems.target import WorkitemsTarget
+from tests.harness.plans import one_column_plan, one_column_row
 from tests.simulation.site import CLIENT, Site
 from tests.simulation.timeline import Died
 from tests.simulation.weather import Death
@@ -186,25 +186,9 @@ def planned(
     rows: Sequence[tuple[str, str]], plan: str, queue_id: str, target: str = "tasks"
 ) -> tuple[Preview, list[PlanRow]]:
     """A plan of ready rows, each an external ID and a description."""
-    head = PlanHead(
-        source_sha256="0" * 64,
-        source_bytes=1,
-        format="csv",
-        sheet=None,
-        encoding="utf-8",
-        header_line=1,
-        headings=("External ID",),
-        matched={},
-        mapping={},
-        environment=Environment(target, ORIGIN, CLIENT.client_id),
-        settings={},
-        counts=preview_counts({Verdict.READY: len(rows)}),
-        warnings=0,
-        queues=(),
-        findings=(),
-    )
-    about = About(plan, f"{plan:0>64}", "tasks.csv", "2026-11-23T21:00:00Z", "simulated", "0")
-    return Preview(head, about), [_row(line, *row, queue_id, target) for line, row in enumerate(rows, start=2)]
+    environment = Environment(target, ORIGIN, CLIENT.client_id)
+    preview = one_column_plan(environment, {Verdict.READY: len(rows)}, plan, plan, "2026-11-23T21:00:00Z")
+    return preview, [_row(line, *row, queue_id, target) for line, row in enumerate(rows, start=2)]
 
 
 def _row(line: int, external_id: str, description: str, queue_id: str, target: str) -> PlanRow:
@@ -223,14 +207,4 @@ def _row(line: int, external_id: str, description: str, queue_id: str, target: s
             "typeId": worktype_id(WORKTYPE),
             "queueId": queue_id,
         }
-    return PlanRow(
-        line=line,
-        file_line=None,
-        cells=(external_id,),
-        verdict=Verdict.READY,
-        external_id=external_id,
-        queue=QUEUE,
-        task_id=None,
-        payload=payload,
-        findings=(),
-    )
+    return one_column_row(line, external_id, payload, queue=QUEUE)

@@ -1,5 +1,6 @@
 """The page on loopback: a real server on port 0, people of every role, and a caller whose every header is its own."""
 
+import asyncio
 from collections.abc import AsyncIterator, Iterable, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass, replace
@@ -149,3 +150,14 @@ def paths_of(routes: Iterable[Route]) -> list[tuple[Route, str]]:
     import re
 
     return [(route, re.sub(r"\{[^}]*\}", "x", route.path)) for route in routes]
+
+
+async def asked_bare(page: Page, method: str, path: str, *lines: str) -> int:
+    """The status of a request without a body, whose header is sent as it stands: each character is one byte."""
+    reader, writer = await asyncio.open_connection("127.0.0.1", page.room.urls.port)
+    place = f"Host: 127.0.0.1:{page.room.urls.port}"
+    head = [f"{method} {path} HTTP/1.1", place, *lines, "Content-Length: 0", "Connection: close", "", ""]
+    writer.write("\r\n".join(head).encode("latin-1"))
+    answer = await reader.read()
+    writer.close()
+    return int(answer.split()[1])

@@ -103,6 +103,13 @@ async def test_post_without_its_own_csrf_field_is_refused(
     assert "Open it again" in answer.text or answer.status == 415
 
 
+async def test_broken_characters_are_no_csrf_token(page: house.Page, cookie: str) -> None:
+    """A token of bytes that are no text is a wrong one like any other."""
+    kind = "Content-Type: application/x-www-form-urlencoded"
+    lines = f"Cookie: {cookie}", f"Origin: {page.base}", "X-CSRF-Token: \xff", kind
+    assert await house.asked_bare(page, "POST", "/logout", *lines) == 403
+
+
 async def test_upload_with_its_csrf_field_first_is_taken(page: house.Page, cookie: str) -> None:
     """The field proves the upload before any byte of the file is read; uploads have no cap here."""
     answer = await page.ask("POST", "/t/upload", cookie, {"Origin": page.base}, data=upload(page.csrf(cookie)))

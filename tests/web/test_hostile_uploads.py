@@ -136,6 +136,16 @@ async def test_odd_multipart_body_is_refused_in_words(page: Page, bea: Preparer,
     assert left(page) == set()
 
 
+async def test_broken_file_name_is_printed_nowhere(
+    page: Page, bea: Preparer, recwarn: pytest.WarningsRecorder, capfd: pytest.CaptureFixture[str]
+) -> None:
+    """A name that cannot be read is none; nothing of it comes to the terminal or the journal of the server."""
+    odd = part("Content-Disposition: form-data; name=file; filename*=utf-8''%ff-planted", FINE)
+    assert (await sent(bea, token(bea) + odd + END))[0] == 303
+    assert [str(each.message) for each in recwarn if "planted" in str(each.message)] == []
+    assert "planted" not in "".join(capfd.readouterr())
+
+
 async def test_csrf_field_after_the_file_is_too_late(page: Page, bea: Preparer) -> None:
     """The field must be first: a file before it is refused before it is read."""
     before = await stored(page)

@@ -144,6 +144,18 @@ async def test_program_comes_by_its_token(page: house.Page) -> None:
     assert (await page.ask("GET", "/metrics", headers=bearer)).status == 401
 
 
+async def test_token_of_broken_characters_is_a_wrong_one(page: house.Page) -> None:
+    """Bytes that are no text are answered like any other token that is not taken."""
+    assert await house.asked_bare(page, "GET", "/api/schema", "Authorization: Bearer \xff\xfe.x") == 401
+
+
+async def test_health_is_told_whatever_token_is_sent(page: house.Page) -> None:
+    """A monitor that sends a log-in of its own learns that the server lives, and guesses nothing by it."""
+    wrong = {"Authorization": "Bearer of.something"}
+    answers = [await page.ask("GET", "/healthz", headers=wrong) for _ in range(12)]
+    assert {each.status for each in answers} == {200}
+
+
 async def test_programs_of_this_machine_need_a_token_where_people_do(page: house.Page) -> None:
     """Only in one-person mode may a program ask for verdicts without logging in."""
     assert (await page.ask("GET", "/api/schema")).status == 401
@@ -217,6 +229,18 @@ async def test_stranger_is_not_believed(tmp_path: Path) -> None:
     async with house.opened(tmp_path, routes=ALL, identity="header", trusted="10.0.0.5") as page:
         page.room.people.book.add("ada", [Role.APPROVER], link=False)
         assert (await page.ask("GET", "/t/shown", headers={"X-Forwarded-User": "ada"})).status == 401
+
+
+@pytest.mark.parametrize("path", ["/static/look.css", "/favicon.ico", "/healthz"])
+async def test_person_without_a_role_gets_what_everybody_gets(proxied: house.Page, path: str) -> None:
+    """The page that says so has its style sheet, and a monitor its answer."""
+    assert (await proxied.ask("GET", path, headers={"X-Forwarded-User": "bob@example.org"})).status == 200
+
+
+async def test_proxy_names_somebody_in_broken_characters(proxied: house.Page) -> None:
+    """A name that is no UTF-8 is nobody's, and no fault of ours."""
+    answer = await house.asked_bare(proxied, "GET", "/t/shown", "X-Forwarded-User: M\xfcller")
+    assert answer == 403
 
 
 async def test_links_are_not_taken_behind_a_proxy(proxied: house.Page) -> None:

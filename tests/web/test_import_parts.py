@@ -5,9 +5,11 @@ from pathlib import Path
 
 import pytest
 
+from importer.core.approval import Person
 from importer.core.findings import finding
-from importer.drafts.draft import ColumnChoice, Columns, DraftRow, Filter, FixedCell
+from importer.drafts.draft import ColumnChoice, Columns, DraftHead, DraftRow, Filter, FixedCell
 from importer.web.pages import cells
+from importer.web.pages.uploads import DRAFTS_SHOWN, own_and_newest
 from importer.web.pages.views import View, view_from, view_of
 from tests.hostile import hostile
 
@@ -51,6 +53,27 @@ def test_view_of_any_text_is_an_address_of_ours() -> None:
         assert view.path.isascii()
         assert view.path.startswith("/imports/d/rows")
         assert view_from("d", view.query).which.text == text.strip()
+
+
+def test_view_of_too_many_fields_is_that_of_all_rows() -> None:
+    """A form that carries more than a view has is no error."""
+    assert view_from("abc", "&".join(f"text={number}" for number in range(30))) == View("abc")
+
+
+def draft_of(name: str, number: int) -> DraftHead:
+    """A draft that somebody uploaded."""
+    return DraftHead(
+        id=f"{name}-{number}", file_name="x.csv", sha256="", size=1, format="csv", by=Person(name, "token"), at="",
+        revision=1, step="sheet", sheet=None, header_row=None, mapping={}, plan=None, problem="", busy="", rows_done=0,
+        previewed_at="", changed_by=name, fixes=0,
+    )  # fmt: skip
+
+
+def test_own_uploads_are_listed_however_many_others_there_are() -> None:
+    """Who has to throw uploads away finds all the own ones on the list, beside the newest of the others."""
+    others = [draft_of("bob", number) for number in range(DRAFTS_SHOWN + 5)]
+    own = [draft_of("ada", number) for number in range(2)]
+    assert own_and_newest([own[0], *others, own[1]], "ada") == [own[0], *others[:DRAFTS_SHOWN], own[1]]
 
 
 def row(**changes: object) -> DraftRow:

@@ -57,6 +57,18 @@ async def test_stale_cell_comes_back_with_both_values(ada: Preparer, bob: Prepar
     assert cell(decided, 2, 2)["aria-label"] == "Priority 55, row 2, edit"
 
 
+async def test_stale_form_of_a_cell_that_is_as_it_was_says_so(ada: Preparer, bob: Preparer) -> None:
+    """Where another cell was changed meanwhile, nobody is told that this one was."""
+    rows = await ada.previews(DATA)
+    open_at_bob = await bob.cell(await bob.opens(rows.path), 2, 2)
+    await ada.fixes(rows, 3, 2, "60")
+    told = await bob.sends(open_at_bob, "/rows/2/2", value="55")
+    assert told.status == 409
+    assert (
+        "Ada changed this upload meanwhile, but not this cell. It says “ 150 ” as before; you typed “ 55 ”" in told.text
+    )
+
+
 async def test_stale_cell_stays_in_its_place_for_a_script(page: Page, ada: Preparer, bob: Preparer) -> None:
     """To a script, the refused field comes back alone and into its own place: the rows around it stay."""
     rows = await ada.previews(DATA)

@@ -57,6 +57,16 @@ async def test_whole_walk_leads_from_upload_to_plan(page: Page) -> None:
     assert made.about.preparer == "Bea"
 
 
+async def test_values_that_are_left_as_they_are_leave_the_preview(page: Page) -> None:
+    """Where nothing is chosen, nothing has to be previewed again: the rows follow."""
+    bea = await preparer(page)
+    seen = await bea.previews(sheet("V-1,Biling,,,one"))
+    values = await bea.opens(f"/imports/{draft_of(seen)}/values")
+    seen = await bea.sends(values, "/values")
+    assert seen.path == f"/imports/{draft_of(values)}/rows"
+    assert "1 invalid" in seen.text
+
+
 async def test_one_sheet_leads_straight_to_the_columns(page: Page) -> None:
     """A file with one sheet skips the choice of a sheet; its German headings are matched and shown with samples."""
     bea = await preparer(page)
@@ -143,6 +153,14 @@ async def test_rows_are_filtered_searched_and_paged(page: Page) -> None:
     assert "No row is like that" in none.text
 
 
+async def test_values_that_are_left_lead_on_to_the_rows(page: Page) -> None:
+    """Whoever leaves all unknown values as they are goes on to the rows, which stay judged."""
+    bea = await preparer(page)
+    seen = await bea.sends(await bea.uploads(sheet("T-1,Biling,50,email,one"), "left.csv"), "/columns")
+    seen = await bea.sends(seen, "/values")
+    assert "1 row read = 1 invalid" in seen.text
+
+
 async def test_finding_stands_under_its_cell_and_is_tied_to_it(page: Page) -> None:
     """A bad cell carries sign, code and words under its value, and its button is described by them."""
     bea = await preparer(page)
@@ -192,6 +210,16 @@ async def test_offered_change_is_made_by_one_button(page: Page) -> None:
     seen = await bea.sends(seen, "/many", offer="0")
     assert cell(seen, 2, 1)["aria-label"] == "Queue Billing, row 2, edit"
     assert "Trim 2 values" not in seen.text
+
+
+async def test_blank_cells_are_filled_with_what_the_person_says(page: Page) -> None:
+    """An offer to fill blank cells asks for the text, and sets them all to it."""
+    bea = await preparer(page)
+    seen = await bea.previews(sheet("T-1,Billing,50,email,", "T-2,Billing,50,email,", "T-3,Billing,50,email,x"))
+    assert "Set all 2 blank cells of “Description” to" in seen.text
+    seen = await bea.sends(seen, "/many", new="see the file")
+    assert "3 rows read = 3 ready" in seen.text
+    assert cell(seen, 2, 4)["aria-label"] == "Description see the file, row 2, edit"
 
 
 async def test_rows_are_left_out_with_a_reason(page: Page) -> None:

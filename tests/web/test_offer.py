@@ -8,8 +8,9 @@ import pytest
 import trustme
 from aiohttp import ClientConnectionError
 
-from importer.core.errors import SettingsError
+from importer.core.errors import SettingsError, UsageError
 from importer.settings import load
+from importer.web.listener import bound
 from importer.web.offer import Offer, offered
 from importer.web.route import Role
 from importer.web.urls import Urls
@@ -57,8 +58,16 @@ def test_offer_of_one_person_to_a_network_is_refused_with_tls_too(files: dict[st
 
 def test_offer_to_a_network_needs_links_and_tls_or_a_proxy(files: dict[str, str]) -> None:
     """Either is enough."""
-    assert offer(bind="0.0.0.0", identity="token", **files).tls is not None
+    assert offer(bind="0.0.0.0", identity="token", public_url="https://tasks.example", **files).tls is not None
     assert offer(bind="10.0.0.1", identity="header", trusted="10.0.0.5").proxy is not None
+
+
+@pytest.mark.parametrize("address", ["0.0.0.0", "::"])
+def test_offer_on_every_address_needs_a_name(address: str) -> None:
+    """Nobody can ask for all addresses: without a public URL every Host would be refused, so it is said before."""
+    with pytest.raises(SettingsError) as told:
+        offer(bind=address, identity="header", trusted="10.0.0.5")
+    assert "--public-url" in told.value.fix
 
 
 @pytest.mark.parametrize("address", ["127.0.0.1", "127.8.9.1", "::1", "[::1]", "localhost"])
@@ -131,3 +140,9 @@ def test_urls_know_their_own_names(urls: Urls, base: str, host: str, origin: str
 def test_urls_of_all_addresses_are_no_name() -> None:
     """0.0.0.0 is where a server listens, not a name that it has."""
     assert not any("0.0.0.0" in host for host in Urls("http", "0.0.0.0", 80).hosts)
+
+
+def test_offer_on_another_machines_address_is_told() -> None:
+    """An address that this machine does not have is named; another port would not help."""
+    with pytest.raises(UsageError, match=r"192\.0\.2\.1 is no address of this machine"):
+        bound("192.0.2.1", 0)

@@ -201,6 +201,16 @@ async def test_papers_of_a_plan_are_attachments(page: Page, kind: str) -> None:
         assert answer.headers["X-Content-Type-Options"] == "nosniff"
 
 
+async def test_mailed_preview_tells_the_difference_to_the_last_plan(page: Page) -> None:
+    """The file that the page gives to be mailed says what is unusual against the last plan of this kind, as the page does."""
+    first = await planned(page, *ROWS, name="first.csv")
+    second, ben = await planned(page, ROWS[0], name="second.csv"), await page.comes(Role.APPROVER)
+    async with page.session.get(f"{page.base}/downloads/preview.html/{second}", headers={"Cookie": ben}) as answer:
+        told = await answer.text()
+    assert f"({first})" in told
+    assert "There is no earlier plan" not in told
+
+
 @pytest.mark.parametrize(
     "path",
     ["preview.xlsx/../../etc/passwd", "plan/..%2F..%2Fetc%2Fpasswd", "plan/%2Fetc%2Fpasswd", "plan/x%00", "..%2Fplan/x",

@@ -198,6 +198,23 @@ async def test_typed_token_leads_to_where_somebody_wanted(page: house.Page) -> N
 
 
 @pytest.mark.parametrize(
+    ("came", "onward"),
+    [
+        ("{base}/imports/A/rows?page=2", "/imports/A/rows?page=2"),
+        ("https://evil.test/x", "/"),
+        ("", "/"),
+        ("{base}//evil.test", "/"),
+    ],
+)
+async def test_form_after_the_sessions_end_leads_back_to_its_page(page: house.Page, came: str, onward: str) -> None:
+    """A form's address is none to look at: whoever logs in anew comes to the page on which the form stood, or to the history."""
+    sent = {"Referer": came.format(base=page.base)} if came else {}
+    answer = await page.post("/logout", {}, headers=sent)
+    assert answer.status == 401
+    assert f'name="onward" value="{onward}"' in answer.text
+
+
+@pytest.mark.parametrize(
     "onward",
     [
         "//evil.test",

@@ -3,7 +3,7 @@
 import hashlib
 import re
 import zipfile
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import replace
 from itertools import pairwise
 from pathlib import Path
@@ -34,8 +34,18 @@ from importer.writers.annotations import (
     with_fixes,
 )
 from importer.writers.patch import Extent, Odd, SheetPatch, measure
-from importer.writers.text import visible
-from tests.writers.books import HEADINGS, MAIN, STRICT, assert_equal_without_ours, bare, columns, plain_book, rich_book
+from importer.writers.text import CELL_MOST, visible
+from tests.writers.books import (
+    HEADINGS,
+    MAIN,
+    STRICT,
+    STYLES,
+    assert_equal_without_ours,
+    bare,
+    columns,
+    plain_book,
+    rich_book,
+)
 from tests.writers.made import PAYLOADS, a_plan, a_run, planned, preview, result, sheet_rows, wrong
 
 SHARED = Path(__file__).parents[3] / "shared"
@@ -167,6 +177,7 @@ ODD = {
     "no references": re.sub(' r="[AB][0-9]"', "", WHOLE),
     "no numbers of rows": re.sub('<row r="[0-9]"', "<row", WHOLE),
     "rows have lists of their own": WHOLE.replace("</row>", "<extLst><ext uri='u'><c xmlns='u' r='Z9'/></ext></extLst></row>"),
+    "cells have lists of their own": WHOLE.replace("</v>", "</v><extLst><ext uri='u'/></extLst>"),
     "text looks like tags": WHOLE.replace("E-2", "<![CDATA[</row><row r='9'/>]]>"),
     "spans": WHOLE.replace('<row r="1"', '<row spans="1:2" r="1"').replace('<row r="2"', "<row\n\tspans = '1:2'\n r=\"2\""),
     "one width for all": WHOLE.replace("<sheetData>", '<cols><col min="1" max="16384" width="9" hidden="1"/></cols><sheetData>'),
@@ -303,6 +314,47 @@ def test_annotated_again_replaces_what_was_said(tmp_path: Path) -> None:
         assert left == was.read("xl/sheets/odd.xml")
 
 
+def annotated_again(folder: Path, change: Callable[[str], str]) -> Written:
+    """Two columns, annotated; the sheet of the copy is changed, and annotated anew."""
+    path = plain_book(folder / "a.xlsx", WHOLE)
+    once = write(folder / "1", about(path, headings=("a", "b")), [said(2), said(3)])
+    with zipfile.ZipFile(once.path) as package:
+        path = plain_book(folder / "b.xlsx", change(package.read("xl/sheets/odd.xml").decode()))
+    return write(folder / "2", about(path, headings=("a", "b", *TITLES)), [said(2, "✔ ready", ""), said(3)])
+
+
+def test_annotated_again_keeps_what_a_person_wrote_beside_it(tmp_path: Path) -> None:
+    """A note to the right of our columns, under no heading, is there in the next copy too, in its place behind ours."""
+    note = '<c r="H2" t="inlineStr"><is><t>ask Anna</t></is></c></row><row r="3">'
+    twice = annotated_again(tmp_path, lambda sheet: sheet.replace('</row><row r="3">', note))
+    assert twice.fresh == ""
+    assert sheet_rows(twice.path, "Tasks")[1][2:8] == ["✔ ready", None, None, None, None, "ask Anna"]
+    with zipfile.ZipFile(twice.path) as package:
+        places = re.findall(rb'<c r="([A-Z])2"', package.read("xl/sheets/odd.xml"))
+    assert places == sorted(places)
+
+
+def test_annotated_again_replaces_cells_that_do_not_say_where_they_stand(tmp_path: Path) -> None:
+    """Where a program saved the copy without references, an earlier advice is replaced all the same."""
+    twice = annotated_again(tmp_path, lambda sheet: re.sub(r' r="[A-E]\d"', "", sheet))
+    rows = sheet_rows(twice.path, "Tasks")
+    assert [row[2:] for row in rows[1:]] == [["✔ ready", None, None], ["✖ invalid", "C5: wrong. Mend it.", None]]
+
+
+def test_annotated_again_leaves_alone_what_would_move(tmp_path: Path) -> None:
+    """A cell right of ours that stands where it does because of ours would move: a fresh workbook is written."""
+    bare_cell = "<c><v>7</v></c></row>"
+    twice = annotated_again(tmp_path, lambda sheet: re.sub(r' r="[A-E]\d"', "", sheet).replace("</row>", bare_cell))
+    assert twice.fresh == "cells of its sheet do not say where they stand"
+
+
+def test_annotated_advice_fits_a_cell(tmp_path: Path) -> None:
+    """An advice of very many lines is cut to what a cell holds, also where its lines are put on one."""
+    path = plain_book(tmp_path / "a.xlsx", WHOLE)
+    written = write(tmp_path, about(path, headings=("a", "b")), [said(2, advice="x\n" * 16_000)])
+    assert len(sheet_rows(written.path, "Tasks")[1][3]) <= CELL_MOST
+
+
 @pytest.mark.parametrize("text", PAYLOADS)
 def test_annotated_text_is_text(tmp_path: Path, text: str) -> None:
     """No advice or ID becomes a formula, a link or markup: it is read back as it was."""
@@ -328,6 +380,17 @@ def test_annotated_without_styles_is_plain(tmp_path: Path) -> None:
     assert written.fresh == ""
     assert_equal_without_ours(path, written.path, "xl/sheets/odd.xml", 2)
     assert sheet_rows(written.path, "Tasks")[1][2] == "✖ invalid"
+
+
+def test_annotated_styles_in_two_versions_are_left_alone(tmp_path: Path) -> None:
+    """Where a program reads one of two versions of the styles, ours would have another number for each: cells are plain."""
+    space = "http://schemas.openxmlformats.org/markup-compatibility/2006"
+    both = f"<m:AlternateContent xmlns:m='{space}'><m:Choice Requires='m'><xf/></m:Choice><m:Fallback><xf/></m:Fallback></m:AlternateContent></cellXfs>"
+    path = plain_book(tmp_path / "a.xlsx", WHOLE, styles=STYLES.format(main=MAIN).replace("</cellXfs>", both))
+    written = write(tmp_path, about(path, headings=("a", "b")), [said(2)])
+    with zipfile.ZipFile(path) as was, zipfile.ZipFile(written.path) as now:
+        assert now.read("xl/styles.xml") == was.read("xl/styles.xml")
+        assert b' s="' not in now.read("xl/sheets/odd.xml")
 
 
 # A fresh one
@@ -409,6 +472,19 @@ def test_annotated_csv_gives_a_workbook_on_the_same_lines(tmp_path: Path) -> Non
     assert rows[2] == [*HEADINGS, None, None, *TITLES]
     assert rows[3][:4] == ["E-4", "Billing", "5", "text"]
     assert rows[5][:7] == ["E-6", "Billing", "5", "text", "more", "and more", "✖ invalid"]
+
+
+def test_annotated_csv_longer_than_a_sheet_goes_on_in_the_next(tmp_path: Path) -> None:
+    """Rows on lines that no sheet has stand on a second one; each row is there once, and it is said from which line on."""
+    path = tmp_path / "a.csv"
+    path.touch()
+    original = about(path, format="csv", sheet=None)
+    rows = [said(line) for line in (3, 5, 8, 9, 14)]
+    written = write_annotated(tmp_path / "out", original, lambda: iter(rows), open_workbook, rows_most=6)
+    first, second = sheet_rows(written.path, "Rows"), sheet_rows(written.path, "Rows 2")
+    assert [line[0] for line in first] == ["External ID", None, "E-3", None, "E-5"]
+    assert [line[0] for line in second] == ["External ID", "E-8", "E-9", "E-14"]
+    assert any("before line 8" in str(line[0]) for line in sheet_rows(written.path, "About"))
 
 
 @pytest.mark.skipif(not HELPDESK.is_file(), reason="the real spreadsheets are not on this machine")

@@ -1,13 +1,15 @@
 """preview.xlsx and preview.json show what would happen, and nothing runs."""
 
 import json
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 from jsonschema import Draft202012Validator
 
 from importer.core.findings import finding
-from importer.core.plan import PlanRow
+from importer.core.fixes import Fix, Fixed
+from importer.core.plan import Environment, PlanRow
 from importer.core.verdicts import Verdict
 from importer.schemas import schema
 from importer.writers.preview_json import write_preview_json
@@ -50,6 +52,31 @@ def test_preview_tells_what_an_approver_needs(tmp_path: Path) -> None:
     assert "importer run p-0001 --sandbox" in found
 
 
+def test_preview_summary_tells_warnings_apart_and_queues_that_are_too_full(tmp_path: Path) -> None:
+    """Warnings on the whole file stand before what was assumed; a queue's state has a sign, and says what has no room."""
+    queue = preview(a_plan()).head.queues[0]
+    queues = (
+        {**queue, "room": 2},
+        {**queue, "queue": "Old", "status": "closed"},
+        {**queue, "queue": "No", "status": None},
+    )
+    path = write(tmp_path, a_plan(), queues=(*queues, {**queue, "queue": "Any", "room": None}))
+    names = [line[0] for line in sheet_rows(path, "Summary")]
+    warned = names.index("Warnings on the whole file")
+    assert names[warned + 1] == "▲ warning F204"
+    assert warned < names.index("What would be sent") < names.index("· note H304")
+    found = summary(path)
+    states = [found[name][3] for name in ("Billing", "Old", "No", "Any")]
+    assert states == ["▲ open, room for 2 of the 3 ready rows", "▲ closed", "✖ not found", "✔ open"]
+
+
+def test_preview_tells_its_address_as_text(tmp_path: Path) -> None:
+    """Where there is a page the workbook names the plan's address, and has no link to it."""
+    path = write_preview(tmp_path, preview(a_plan()), again(a_plan()), RATE, "https://importer.example/plans/p-0001")
+    assert "On the page: https://importer.example/plans/p-0001" in summary(path)
+    assert "hyperlink" not in "".join(parts(path).values())
+
+
 def test_preview_summary_draws_the_verdicts(tmp_path: Path) -> None:
     """A bar for each verdict, drawn from the table beside it, with a text that says the same; none where no row was read."""
     drawing = parts(write(tmp_path, a_plan()))["xl/drawings/drawing1.xml"]
@@ -66,6 +93,29 @@ def test_preview_rows_show_what_would_be_sent(tmp_path: Path) -> None:
     assert lines[3][10] == "task-9"
     assert lines[6][8] == "V304: Priority 150 is outside 0–99."
     assert lines[1][11:] == ["EXT-0002", "Billing", "50", "Task of line 2"]
+
+
+def test_preview_of_workitems_shows_what_would_be_sent(tmp_path: Path) -> None:
+    """Workitems have a name, their priority at the top and no type: all that is sent is shown, and no word None."""
+    sent = {"externalTag": "E", "name": "Case 4711", "description": "late", "priority": 700, "queueId": "q-1"}
+    sent |= {"dateDue": "2026-12-01T00:00:00Z", "customFields": {"ticket_text": "T-1"}}
+    path = write(tmp_path, [replace(planned(2), payload=sent)], environment=Environment("workitems", "sandbox:w1", ""))
+    (line,) = sheet_rows(path, "Rows")[1:]
+    assert line[4:8] == [700, None, "Case 4711\nlate", "dateDue: 2026-12-01T00:00:00Z; ticket_text: T-1"]
+    found = summary(path)
+    assert found["Priorities"][0] == "700 (1 row)"
+    assert "Types" not in found
+
+
+def test_preview_tells_the_fixes_that_were_made(tmp_path: Path) -> None:
+    """Each corrected cell has a line: where, what it was, what it is now, who did it and when; the first sheet says how many."""
+    made = preview(a_plan(), fixes=(Fix(7, 2, "=1+1", "50"), Fix(8, 9, "", "x")))
+    about = replace(made.about, fixed=(Fixed(7, 2, "anna", "2026-01-05T19:00:00Z"),))
+    path = write_preview(tmp_path, replace(made, about=about), again(a_plan()), RATE)
+    lines = sheet_rows(path, "Fixes")
+    assert lines[1] == [7, "Tasks!C7", "Priority", "=1+1", "50", "anna", "2026-01-05 19:00:00"]
+    assert lines[2] == [8, "Tasks!J8", "J", None, "x", None, None]
+    assert "in 2 cells" in summary(path)["Fixes made"][0]
 
 
 def test_preview_problems_are_ranked_by_what_they_free(tmp_path: Path) -> None:

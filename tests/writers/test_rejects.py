@@ -120,6 +120,24 @@ def test_rejects_help_as_the_template_does(tmp_path: Path) -> None:
     assert checked(path).counts["ready"] == 1
 
 
+def test_rejects_offer_the_queues_that_were_found(tmp_path: Path) -> None:
+    """The queue has a drop-down of names however many, which warns only; one chosen there, the file is read again with nothing to say."""
+    rows = [result(2, Outcome.INVALID, ("E-2", "Biling", "5", "one"))]
+    names = [f"Queue with quite a long name {number}" for number in range(40)] + ["Billing", "=1+1"]
+    path = write_rejects(tmp_path, facts(), books(rows), again(rows), Help(TASKS, {"queue": "Queue"}, names))
+    book = load_workbook(path)
+    (rule,) = book["Rejects"].data_validations.dataValidation
+    assert (str(rule.sqref), rule.type, rule.formula1, rule.errorStyle) == ("B2", "list", "lk_queues", "warning")
+    assert book.defined_names["lk_queues"].attr_text == "Lookups!$A$1:$A$42"
+    assert [line[0] for line in sheet_rows(path, "Lookups")] == names
+    assert book["Lookups"].sheet_state == "veryHidden"
+    book["Rejects"]["B2"] = "Billing"
+    book.save(path)
+    found = checked(path)
+    assert found.counts["ready"] == 1
+    assert codes(found.findings) == []
+
+
 @pytest.mark.parametrize("headings", [("Prio", "Prio"), ("Priority class",), ()])
 def test_rejects_help_only_where_a_column_is_plain(tmp_path: Path, headings: tuple[str, ...]) -> None:
     """A heading that stands twice, or that only a template names, gets no rule."""

@@ -1,5 +1,6 @@
 """results.xlsx accounts for every row and executes nothing."""
 
+from itertools import takewhile
 from pathlib import Path
 from typing import Any
 
@@ -8,12 +9,15 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from importer.core.columns import OWN_HEADINGS
+from importer.core.deviation import THERE_BY_THEN
+from importer.core.findings import finding
 from importer.core.outcomes import Outcome
-from importer.core.report import OUTCOME_KEYS, ResultRow, RunFacts, StateChange
+from importer.core.report import NOT_REQUIRED, OUTCOME_KEYS, ResultRow, RunFacts, StateChange
+from importer.core.timing import Timing
 from importer.ports import ReadOptions
 from importer.sources.reader import open_source
-from importer.writers.results_xlsx import write_results
-from importer.writers.survey import survey
+from importer.writers.results_xlsx import CAUSES_SHOWN, write_results
+from importer.writers.survey import CAUSES_MOST, survey
 from importer.writers.text import visible
 from importer.writers.words import worded
 from tests.writers.made import HEADINGS, PAYLOADS, STATES, a_run, again, books, facts, parts, result, sheet_rows
@@ -43,6 +47,50 @@ def test_results_books_balance_in_every_sheet(tmp_path: Path) -> None:
     assert len(sheet_rows(path, "Rejects")) - 1 == sum(counts[key] for key in REJECTED)
     info = {line[0]: line[1] for line in sheet_rows(path, "Run info")}
     assert info["rows read"] == str(len(rows))
+
+
+def deviations(path: Path) -> dict[tuple[Any, Any], Any]:
+    """The lines of the comparison with the plan: rows by name and cause, with the first of them."""
+    lines = sheet_rows(path, "Summary")
+    start = next(index for index, line in enumerate(lines) if str(line[0]).endswith(" and done"))
+    table = takewhile(lambda line: line[0] is not None, lines[start + 1 :])
+    return {(line[0], line[2] if len(line) > 2 else None): line[1] for line in table}
+
+
+def test_results_tell_what_was_approved_and_not_done(tmp_path: Path) -> None:
+    """Rows approved are rows created and deviations, each with its cause; what was left out with the approval is none."""
+    refused = finding("S601", line=3, status="400", problem="no such queue")
+    late = finding("S603", line=5, run="r-0001", problem="the run stopped before its turn")
+    drift = finding("P703", line=6, change="The queue Billing is closed now")
+    rows = [
+        result(2), result(3, Outcome.FAILED, findings=(refused,)), result(4, Outcome.FAILED, findings=(refused,)),
+        result(5, Outcome.NOT_SENT, findings=(late,)), result(6, Outcome.SKIPPED, findings=(drift,)),
+        result(7, Outcome.SKIPPED, findings=(finding("P702", line=7, who="ben", reason="later"),)),
+        result(8, Outcome.EXISTING, findings=(finding("D402", line=8, task_id="task-8"),)),
+        result(9, Outcome.EXISTING), result(10, Outcome.INVALID),
+    ]  # fmt: skip
+    assert deviations(write(tmp_path, rows)) == {
+        ("Approved to be created", None): 6,
+        (worded("created"), "sent, and a task was made"): 1,
+        (worded("failed"), refused.message): 2,
+        (worded("not_sent"), late.message): 1,
+        (worded("skipped"), drift.message): 1,
+        (worded("existing"), THERE_BY_THEN): 1,
+    }
+
+
+def test_results_tell_causes_beyond_the_most(tmp_path: Path) -> None:
+    """A target that gives each row a reason of its own fills no memory and no sheet: what is not shown is counted."""
+    rows = [
+        result(line, Outcome.FAILED, findings=(finding("S601", line=line, status="400", problem=f"odd {line}"),))
+        for line in range(2, 2 + CAUSES_MOST + 50)
+    ]
+    assert len(survey(rows).deviations) == CAUSES_MOST + 1
+    path = write(tmp_path, rows, facts(approval=NOT_REQUIRED))
+    assert deviations(path)["Planned to be created", None] == len(rows)
+    assert sum(rows for (name, _), rows in deviations(path).items() if name == worded("failed")) < len(rows)
+    told = [str(line[0]) for line in sheet_rows(path, "Summary")]
+    assert any(text.startswith(f"{CAUSES_MOST - CAUSES_SHOWN + 1:,} more rows") for text in told), told
 
 
 def test_results_queue_table_adds_up(tmp_path: Path) -> None:
@@ -92,6 +140,31 @@ def test_results_summary_tells_and_draws_tasks_over_time(tmp_path: Path) -> None
     assert [line[:2] for line in lines[start + 1 : start + 5]] == [["23:56", 1], ["23:57", 0], ["23:58", 2], ["23:59", 1]]  # fmt: skip
     assert ["In one minute at most", 2] in [line[:2] for line in lines]
     assert "Created each minute: from 0 to 2, 23:56 to 23:59" in parts(path)["xl/drawings/drawing1.xml"]
+
+
+@pytest.mark.parametrize("at", ["2026-02-30T21:00:00Z", "0000-00-00T00:00:00Z", "2026-01-05T24:00:00Z", "0001-01-01T00:00:00+14:00", "9999-12-31T23:59:59-14:00"])  # fmt: skip
+def test_results_tell_times_that_are_none_as_they_are(tmp_path: Path, at: str) -> None:
+    """A time of the target's that no calendar has costs no report: its text is shown, and other tasks are counted over time."""
+    odd = result(2, states=(StateChange("new", at, "created"), *STATES[1:]))
+    path = write(tmp_path, [odd, result(3)])
+    assert at[:10] in str(sheet_rows(path, "States")[1][5])
+    assert ["In one minute at most", 1] in [line[:2] for line in sheet_rows(path, "Summary")]
+
+
+def test_results_summary_tells_how_long_creating_took(tmp_path: Path) -> None:
+    """Duration against what the cap alone takes, calls that were told to wait or got no answer, and how fast answers came."""
+    taken = Timing(
+        calls=600, throttled=3, lost=1, begun_at="2026-01-05T21:00:00.000Z", ended_at="2026-01-05T21:03:20.000Z",
+        took_s=200.0, least_s=120.0, median_s=0.08, late_s=0.2, most_s=1.25,
+    )  # fmt: skip
+    found = {line[0]: line[1:4] for line in sheet_rows(write(tmp_path, [result(2)], facts(timing=taken)), "Summary")}
+    assert found["Took, pauses included"][0] == "3 min 20 s; at the cap of the rate so many calls take 2 min 0 s"
+    assert [found[name][0] for name in ("Answered", "Of these, told to wait (429)", "Not answered, looked up")] == [
+        600,
+        3,
+        1,
+    ]
+    assert found["of these calls"] == [0.08, 0.2, 1.25]
 
 
 def test_survey_shows_long_runs_in_longer_spans() -> None:

@@ -45,6 +45,22 @@ def test_template_filled_in_is_read_without_mapping(tmp_path: Path) -> None:
     assert [list(row.cells) for row in rows[1:]] == [["EXT-1", "Billing", "50", "email", "Invoice"]]
 
 
+@pytest.mark.parametrize(("name", "told"), [("Lookups", False), ("Mine", True)])
+@pytest.mark.parametrize("state", ["veryHidden", "hidden"])
+def test_template_own_hidden_sheet_is_no_sheet_that_was_forgotten(
+    tmp_path: Path, name: str, state: Any, *, told: bool
+) -> None:
+    """The names of the drop-downs are not told as hidden rows, however a program hides the sheet; a person's hidden sheet is."""
+    path = write_template(tmp_path / "t.xlsx", {"queue": ["Billing"]}, TASKS)
+    book = load_workbook(path)
+    book["Lookups"].sheet_state = state
+    book["Lookups"].title = name
+    book.save(path)
+    with open_source(path, ReadOptions("Tasks")) as reading:
+        assert list(reading.rows)
+        assert ("F204" in [each.code for each in reading.findings]) == told
+
+
 def test_template_has_drop_downs_and_limits(tmp_path: Path) -> None:
     """Queue warns, type, priority and description stop; the lists come from names on a sheet that is very hidden."""
     book = load_workbook(write_template(tmp_path / "t.xlsx", {"queue": ("Billing", "Support")}, LIMITS))

@@ -19,16 +19,19 @@ FIELD = "column-"
 
 async def look(request: web.Request) -> web.StreamResponse:
     """`/imports/{id}/columns`."""
-    return await _page(request, await drafting(request).columns(draft_of(request)))
+    return await _page(request, {})
 
 
-async def _page(request: web.Request, columns: Columns, problem: UsageError | None = None) -> web.Response:
+async def _page(request: web.Request, chosen: dict[int, str], problem: UsageError | None = None) -> web.Response:
+    """The columns, with what the person chose and is not kept. The head is read first: what is shown is no older than its revision."""
     draft = draft_of(request)
+    head = await drafting(request).head(draft)
+    columns = _as_chosen(await drafting(request).columns(draft), chosen)
     return replies.page(
         request,
         "columns.html",
         status=422 if problem else 200,
-        head=await drafting(request).head(draft),
+        head=head,
         columns=columns,
         names={field: column.name for field, column in COLUMN_OF.items()},
         last=await last_change(request, draft),
@@ -46,7 +49,7 @@ async def choose(request: web.Request) -> web.StreamResponse:
     except FileRefused:
         raise
     except UsageError as problem:
-        return await _page(request, _as_chosen(await desk.columns(draft), chosen), problem)
+        return await _page(request, chosen, problem)
     return await begin_preview(request, draft)
 
 
@@ -57,7 +60,9 @@ def _chosen(form: Form) -> dict[int, str]:
 
 
 def _as_chosen(columns: Columns, chosen: dict[int, str]) -> Columns:
-    """The same columns with what the person chose, which is not kept."""
+    """The same columns with what the person chose."""
+    if not chosen:
+        return columns
     changed = tuple(
         replace(each, field=chosen[each.index] or None, how="mapped" if chosen[each.index] else "not used")
         if each.index in chosen

@@ -42,9 +42,15 @@ async def cell(request: web.Request) -> web.StreamResponse:
 
 
 async def _cell_page(
-    request: web.Request, head: DraftHead, view: View, *, mine: str | None = None, stale: Stale | None = None
+    request: web.Request,
+    head: DraftHead,
+    view: View,
+    *,
+    mine: str | None = None,
+    stale: Stale | None = None,
+    seen: str = "",
 ) -> web.Response:
-    """The field. With `stale`, it has what the person typed, beside what stands there now."""
+    """The field. With `stale`, it has what the person typed, beside what stands there now; `seen` is the mark of what they saw."""
     line, index = _place(request)
     row, column = await drafting(request).row(head.id, line), await _column(request, head, index)
     text = text_of(row, index)
@@ -67,6 +73,7 @@ async def _cell_page(
         "hint": "Characters that cannot be typed are left out of the field." if value != text and mine is None else "",
         "known": await _known(request, head, column),
         "theirs": text if stale else None,
+        "as_before": mark(text) == seen,
         "who": stale.who if stale else "",
         "last": await last_change(request, head.id),
     }
@@ -111,18 +118,18 @@ async def fix(request: web.Request) -> web.StreamResponse:
     line, column = _place(request)
     view, new = view_from(draft, form.text("view")), sent(form.text("value"))
     row, head = await desk.row(draft, line), await desk.head(draft)
-    now = text_of(row, column)
-    if mark(now) != form.text("seen"):
+    now, seen = text_of(row, column), form.text("seen")
+    if mark(now) != seen:
         stale = Stale(
             what=cell_address(head.sheet, column, line), sent=new, now=now, who=head.changed_by, revision=head.revision
         )
-        return await _cell_page(request, head, view, mine=new, stale=stale)
+        return await _cell_page(request, head, view, mine=new, stale=stale, seen=seen)
     if new == sent(now):
         return replies.see_other(view.path + f"#r-{line}")
     try:
         changed = await desk.fix(draft, form.revision, line, column, now, new, who(request).person)
     except Stale as stale:
-        return await _cell_page(request, await desk.head(draft), view, mine=new, stale=stale)
+        return await _cell_page(request, await desk.head(draft), view, mine=new, stale=stale, seen=seen)
     return await _back(request, view, draft, [each.line for each in changed] or [line], line)
 
 

@@ -21,7 +21,7 @@ def not_yet(head: DraftHead) -> str | None:
 
 async def begin_preview(request: web.Request, draft: str, onward: str = "") -> web.StreamResponse:
     """Has all rows previewed, and leads to where that can be seen."""
-    await rooms(request).errands.begin(draft, drafting(request).preview(draft))
+    await rooms(request).errands.begin(draft, drafting(request).preview(draft, who(request).person))
     return replies.see_other(f"/imports/{draft}/progress" + (f"?onward={onward}" if onward else ""))
 
 

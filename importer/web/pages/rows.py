@@ -60,7 +60,7 @@ async def _values(request: web.Request, head: DraftHead, view: View) -> dict[str
         "queues_left": len(queues) - len(queues[:QUEUES_SHOWN]),
         "causes": causes,
         "notes": await desk.file_findings(head.id),
-        "offers": [_offer(each, columns) for each in await desk.offers(head.id)],
+        "offers": [(each.many, _offer(each, columns)) for each in await desk.offers(head.id)],
         "many_columns": [(str(each.index), in_line(each.heading, 60) or each.letter) for each in columns if each.used],
         "verdicts": [("", "any"), *((verdict.value, f"{verdict.value} ({number(counts[verdict.value])})") for verdict in Verdict)],
         "codes": _codes(causes, view),
@@ -81,13 +81,13 @@ def _bar(queue: dict[str, Any]) -> tuple[str, int, str]:
 
 
 def _offer(offer: Offer, columns: Sequence[ColumnShown]) -> str:
-    """What a change of many cells does: `Set all 48 blank cells of “Priority” to “50”`."""
+    """What a change of many cells does: `Trim 12 values of “Type”`; of blank cells up to what the person says: `Set all 48 … to`."""
     many, cells = offer.many, number(offer.cells)
     column = next((each for each in columns if each.index == many.column), None)
     name = (column.heading or column.letter) if column else f"column {column_letter(many.column)}"
     match many.kind:
         case "blank":
-            return f"Set all {cells} blank cells of “{name}” to “{many.new}”"
+            return f"Set all {cells} blank cells of “{name}” to"
         case "trim":
             return f"Trim {cells} {'value' if offer.cells == 1 else 'values'} of “{name}”"
         case "replace":

@@ -32,7 +32,7 @@ def draft_of(request: web.Request) -> str:
 
 async def last_change(request: web.Request, draft: str) -> Batch | None:
     """The newest change of a draft's rows."""
-    return next(iter(await drafting(request).fixes(draft)), None)
+    return await drafting(request).last_change(draft)
 
 
 def path_of(head: DraftHead, step: str) -> str:

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 from aiohttp import web
 
 from importer.core.columns import columns_of
-from importer.core.errors import FileRefused, Stale
+from importer.core.errors import FileRefused
 from importer.core.unseen import BROKEN, UNSEEN
 from importer.drafts.draft import DraftHead
 from importer.markup.texts import size
@@ -51,12 +51,18 @@ async def _form(
         "limits_told": "Excel (.xlsx, .xlsm) or text (.csv, .tsv), "
         + " and ".join(each for each in told if each)
         + ".",
-        "drafts": (await drafting(request).drafts())[:DRAFTS_SHOWN],
+        "drafts": own_and_newest(await drafting(request).drafts(), who(request).person.name),
         "refused": problem.finding if problem else None,
         "others": problem.others if problem else (),
         "file_name": name,
     }
     return replies.page(request, "upload.html", status=status, **values)
+
+
+def own_and_newest(drafts: list[DraftHead], name: str) -> list[DraftHead]:
+    """All drafts of this person, who may have to throw some away, and the newest of the others; newest first."""
+    others = {each.id for each in [each for each in drafts if each.by.name != name][:DRAFTS_SHOWN]}
+    return [each for each in drafts if each.by.name == name or each.id in others]
 
 
 async def upload(request: web.Request) -> web.StreamResponse:
@@ -140,10 +146,7 @@ async def onward(request: web.Request) -> web.StreamResponse:
 async def discard(request: web.Request) -> web.StreamResponse:
     """Throws a draft away, if it is what the person saw."""
     desk, form = drafting(request), await fields(request)
-    head = await desk.head(draft_of(request))
-    if head.revision != form.revision:
-        raise Stale(what="the upload", sent="thrown away", now="changed", who=head.changed_by, revision=head.revision)
-    await desk.discard(head.id)
+    await desk.discard(draft_of(request), form.revision)
     return replies.see_other("/imports/new")
 
 

@@ -24,17 +24,19 @@ async def look(request: web.Request) -> web.StreamResponse:
     head = await desk.head(draft)
     if elsewhere := not_yet(head):
         return replies.see_other(elsewhere)
-    return await _page(request, await desk.unknown_values(draft))
+    return await _page(request)
 
 
-async def _page(request: web.Request, unknown: list[UnknownValue], problem: str = "") -> web.Response:
+async def _page(request: web.Request, problem: str = "") -> web.Response:
     draft = draft_of(request)
+    head = await drafting(request).head(draft)  # first: what is shown is no older than its revision
+    unknown = await drafting(request).unknown_values(draft)
     lists = {each.field: (each.name, each.field, each.known) for each in unknown}
     return replies.page(
         request,
         "values.html",
         status=422 if problem else 200,
-        head=await drafting(request).head(draft),
+        head=head,
         unknown=unknown,
         keys=[_key(each) for each in unknown],
         fields=list(lists.values()),
@@ -52,7 +54,7 @@ async def choose(request: web.Request) -> web.StreamResponse:
     try:
         meanings = _meanings(form, unknown)
     except UsageError as problem:
-        return await _page(request, unknown, f"{problem} {problem.fix}")
+        return await _page(request, f"{problem} {problem.fix}")
     head = await desk.choose_values(draft, form.revision, meanings, who(request).person)
     if not meanings:
         return replies.see_other(path_of(head, "rows"))

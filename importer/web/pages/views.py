@@ -84,7 +84,10 @@ def view_of(draft: str, query: Mapping[str, str]) -> View:
 
 def view_from(draft: str, kept: str) -> View:
     """The view that a form carried as its `view` field."""
-    return view_of(draft, dict(parse_qsl(kept[:2000], max_num_fields=20)))
+    try:
+        return view_of(draft, dict(parse_qsl(kept[:2000], max_num_fields=20)))
+    except ValueError:  # more fields than a view has: nobody's
+        return View(draft)
 
 
 def _number(text: str) -> int | None:
