@@ -9,7 +9,7 @@ from importer.core.errors import PlanRefused, UsageError
 from importer.core.findings import listed
 from importer.core.moments import written
 from importer.core.verdicts import Verdict
-from importer.desk.permission import unchanged
+from importer.desk.permission import known_heads, unchanged
 from importer.quantities import parse_duration
 from importer.settings import Settings
 
@@ -71,11 +71,6 @@ def decisions(settings: Settings, book: "Ledger", plan: str) -> list[Approval]:
     from importer.wiring import approvals
 
     return decisions_on(plan, approvals(settings).read(known_heads(book)).entries)
-
-
-def known_heads(book: "Ledger") -> list[str]:
-    """Heads of the log that runs were opened under: what the log must still have."""
-    return [record.chain for record in book.runs() if record.chain]
 
 
 def _lasts_s(settings: Settings, expires: str | None) -> float:

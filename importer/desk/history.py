@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 from importer.core.approval import Approval, decisions_on
 from importer.core.errors import ImporterError, LedgerError, PlanRefused
-from importer.desk.deciding import known_heads
+from importer.desk.permission import known_heads
 from importer.desk.picture import TONES, Standing
 
 if TYPE_CHECKING:

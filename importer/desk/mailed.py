@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING
 from importer.core.approval import Approval, Person, decisions_on
 from importer.core.errors import PlanRefused, UsageError
 from importer.core.moments import written
-from importer.desk.deciding import LONGEST, known_heads, ran, rows_left_out
-from importer.desk.permission import unchanged
+from importer.desk.deciding import LONGEST, ran, rows_left_out
+from importer.desk.permission import known_heads, unchanged
 from importer.settings import Settings
 
 if TYPE_CHECKING:

@@ -51,6 +51,11 @@ def _mapping_unchanged(preview: Preview) -> None:
         raise PlanRefused(f"The mapping {path} was changed since the preview.", "Preview the file again.")
 
 
+def known_heads(book: "Ledger") -> list[str]:
+    """Heads of the log that runs were opened under: what the log must still have."""
+    return [record.chain for record in book.runs() if record.chain]
+
+
 def may_run(desk: Desk, plan: str, environment: Environment | None = None) -> tuple[Preview, Approval | None]:
     """The plan, and the approval under which it may run now (None: none was needed). `plan`: an ID or a file's path.
 
@@ -73,7 +78,6 @@ def may_run(desk: Desk, plan: str, environment: Environment | None = None) -> tu
 
 def approved(desk: Desk, preview: Preview, sha256: str) -> Approval | None:
     """The approval under which a plan whose file has this hash may run now; None where none is needed. Raises PlanRefused."""
-    from importer.desk.deciding import known_heads
     from importer.wiring import approvals
 
     found = allowed(desk, preview, sha256, approvals(desk.settings).read(known_heads(desk.book)))

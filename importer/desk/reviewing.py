@@ -8,10 +8,9 @@ from typing import TYPE_CHECKING
 
 from importer.core.approval import Approval, Person, Refusal, decisions_on
 from importer.core.verdicts import Verdict
-from importer.desk.deciding import known_heads
 from importer.desk.desk import Desk
 from importer.desk.kinds import last_of_kind, unusual
-from importer.desk.permission import allowed
+from importer.desk.permission import allowed, known_heads
 from importer.markup.plan_view import Beside, Change, PlanView, RowShown, plan_view, row_shown
 from importer.settings import Settings
 

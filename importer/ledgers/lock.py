@@ -59,12 +59,9 @@ class SubmissionLock:
                 return
             except Timeout:
                 who = self._who()
-            if (
-                who is None and time.monotonic() < patience
-            ):  # between taking the lock and signing, or between the two ends
-                time.sleep(AGAIN_S)
-                continue
-            raise AlreadyRunning(f"{self._taken}: {who or 'its holder did not sign'}.", self._fix)
+            if who is not None or time.monotonic() >= patience:
+                raise AlreadyRunning(f"{self._taken}: {who or 'its holder did not sign'}.", self._fix)
+            time.sleep(AGAIN_S)  # its holder is about to sign, or to let it go
 
     def _sign(self, what: str) -> None:
         since = datetime.now(UTC).isoformat(timespec="seconds")

@@ -14,7 +14,7 @@ from importer.web.guard import ENTRY, STREAMS, TABLE, guarded, is_navigation, ro
 from importer.web.headers import headed
 from importer.web.pages import door
 from importer.web.refusal import Refused
-from importer.web.replies import is_ours, page, refused
+from importer.web.replies import BESIDE, is_ours, page, refused, wants_part
 from importer.web.requests import MalformedRequest
 from importer.web.rooms import ROOMS, Rooms, rooms
 from importer.web.route import Handler, Route
@@ -95,8 +95,13 @@ def _log_in(request: web.Request, problem: Refused) -> web.Response:
     """Where to log in; after a link of another site first the same page again, to which the browser then adds its cookie."""
     if is_navigation(request) and problem.code == "not.logged.in" and "token" not in request.query:
         return page(request, "onward.html", path=request.path_qs)
-    values = {"what": str(problem), "fix": problem.fix, "mode": rooms(request).people.mode, "onward": _onward(request)}
-    reply = page(request, "login.html", status=problem.status, **values)
+    told = {"what": str(problem), "fix": problem.fix}
+    if wants_part(request):
+        reply = page(request, "out.html", status=problem.status, **told)
+        reply.headers.update(BESIDE)
+    else:
+        mode, onward = rooms(request).people.mode, _onward(request)
+        reply = page(request, "login.html", status=problem.status, mode=mode, onward=onward, **told)
     reply.headers.update(problem.headers)
     return reply
 

@@ -1,6 +1,7 @@
 """Replies: a page, or the part of one that a script asked for; a redirect; a refusal as a page or as JSON."""
 
-from typing import Any
+import os
+from typing import Any, Final
 
 from aiohttp import web
 
@@ -12,6 +13,8 @@ from importer.web.visitor import Visitor, known
 
 PARTIAL = "HX-Request-Type"  # htmx 4
 SCRIPTED = "HX-Request"  # htmx 2, which has no other sign of what it wants
+BESIDE: Final = {"HX-Retarget": "#told", "HX-Reswap": "innerHTML", "HX-Push-Url": "false"}
+"""Where a script puts what is wrong: not in the place of what it asked for, so that what was filled in stays."""
 
 
 def page(
@@ -78,6 +81,11 @@ TITLES = {
 }  # fmt: skip
 
 
+def told(request: web.Request, text: str) -> str:
+    """What goes wrong, as whoever looks at the page may know it: a file by its name, without the folders of this machine."""
+    return text.replace(f"{rooms(request).settings.state_dir}{os.sep}", "")
+
+
 def refused(request: web.Request, problem: Refused | ImporterError, kind: str) -> web.Response:
     """What was wrong and what to do, as JSON or as a page."""
     if isinstance(problem, Refused):
@@ -85,16 +93,17 @@ def refused(request: web.Request, problem: Refused | ImporterError, kind: str) -
     else:
         (status, code), headers = status_of(problem), {}
     if kind == "json":
-        reply = json_problem(status, code, str(problem), problem.fix)
+        reply = json_problem(status, code, told(request, str(problem)), told(request, problem.fix))
     else:
         stale = problem if isinstance(problem, Stale) else None
         words: dict[str, Any] = {
             "title": TITLES.get(status, "Not done"),
-            "what": str(problem),
-            "fix": problem.fix,
+            "what": told(request, str(problem)),
+            "fix": told(request, problem.fix),
             "stale": stale,
         }
         reply = page(request, "problem.html", status=status, **words)
+        reply.headers.update(BESIDE if wants_part(request) else {})
     reply.headers.update(headers)
     return reply
 

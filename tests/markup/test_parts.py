@@ -84,7 +84,7 @@ def test_causes_are_folded_worst_first() -> None:
     first, *others = page.all("details")
     assert "open" in first.attributes
     assert not [each for each in others if "open" in each.attributes]
-    assert page.all("summary")[0].text == "✖ error V304 Priority 150 is outside 0–99. 3 rows"
+    assert page.all("summary")[0].text == "✖ error V304 Priority 150 is outside 0–99. 3 rows like this"
     assert "Lines 7, 8, 9" in first.text
     assert "Type a whole number" in first.text
     assert page.all("a")[0].attributes["href"] == "?code=V304"

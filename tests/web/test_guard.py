@@ -326,6 +326,28 @@ async def test_page_gives_a_script_its_part_alone(page: house.Page, cookie: str)
     assert "<html" in full.text
 
 
+@pytest.mark.parametrize(
+    ("path", "who", "status"),
+    [("/t/shown", "", 401), ("/t/approvers", "preparer", 403), ("/runs/none", "preparer", 404)],
+)
+async def test_refusal_of_a_script_stands_beside_its_page(page: house.Page, path: str, who: str, status: int) -> None:
+    """What a script is refused is told at the top of the page that is open, never as a page inside it."""
+    asker = await page.comes(Role(who)) if who else ""
+    part = await page.ask("GET", path, asker, {"HX-Request-Type": "partial"})
+    assert part.status == status
+    assert part.headers["HX-Retarget"] == "#told"
+    assert "<html" not in part.text
+    assert 'role="alert"' in part.text
+
+
+@pytest.mark.parametrize("role", Role)
+async def test_new_import_is_offered_to_those_who_may(page: house.Page, role: Role) -> None:
+    """The navigation leads nobody to a page that refuses them."""
+    assert ('href="/imports/new"' in (await page.ask("GET", "/", await page.comes(role))).text) == (
+        role is Role.PREPARER
+    )
+
+
 async def test_static_file_is_asked_for_again_and_not_sent_again(page: house.Page) -> None:
     """A file carries a tag; with that tag the browser gets 304, and after a change it would get the file."""
     first = await page.ask("GET", "/static/look.css")

@@ -101,6 +101,7 @@ async def test_missing_required_column_is_told_and_what_was_chosen_stays(page: P
     refused = await bea.sends(seen, "/columns", **{queue: ""})
     assert refused.status == 422
     assert "Still missing Queue" in refused.text
+    assert "importer map" not in refused.text  # words of the command line
     assert (queue, "") in refused.form("/columns").fields
     free = next(name for name, value in form.fields if name.startswith("column-") and not value)
     taken = next(each for each in form.choices[free] if each.startswith("attribute:"))

@@ -124,6 +124,7 @@ async def test_approval_is_never_the_preparer_s_under_four_eyes(page: Page) -> N
     assert "Approved" in shown
     assert "ben (token)" in shown
     assert "fine" in shown
+    assert "another person decides" not in shown
 
 
 async def test_plan_without_an_approval_is_not_started(page: Page) -> None:

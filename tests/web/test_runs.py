@@ -231,6 +231,19 @@ async def test_history_leads_to_runs_where_the_log_of_approvals_was_altered(tmp_
         assert ("Decision not known" in shown.text, "Waiting for approval" in shown.text) == (True, False)
 
 
+async def test_trouble_with_a_file_names_no_folder_of_the_machine(tmp_path: Path) -> None:
+    """Whoever looks at the page reads which file was altered, and not where it lies on the server."""
+    async with served(tmp_path) as (it, page):
+        waiting = await it.plan(2)
+        await it.ended(await it.started(1))
+        (it.settings.state_dir / "approvals" / "approvals.jsonl").write_text("altered\n")
+        cookie = await page.comes(Role.APPROVER)
+        for path in ("/", f"/plans/{waiting}"):
+            shown = (await page.ask("GET", path, cookie)).text
+            assert "approvals/approvals.jsonl was altered" in shown
+            assert tmp_path.name not in shown
+
+
 async def test_history_is_paged(tmp_path: Path) -> None:
     """More than fit on a page are on the next one; a page that is not there is the last."""
     async with served(tmp_path) as (it, page):
@@ -241,6 +254,16 @@ async def test_history_is_paged(tmp_path: Path) -> None:
         assert "Imports 1–25 of 27" in (await page.ask("GET", "/", cookie)).text
         for asked in ("2", "99"):
             assert "Imports 26–27 of 27" in (await page.ask("GET", f"/?page={asked}", cookie)).text
+
+
+async def test_folders_of_the_command_line_are_not_shown(tmp_path: Path) -> None:
+    """Of a file that the command line took, the page shows its own name and no folder of the machine."""
+    async with served(tmp_path) as (it, page):
+        run = await it.started(1)
+        await it.ended(run)
+        cookie = await page.comes(Role.PREPARER)
+        for path in ("/", f"/runs/{run}", f"/runs/{run}/state"):
+            assert tmp_path.name not in (await page.ask("GET", path, cookie)).text
 
 
 async def test_hostile_names_are_shown_as_text(tmp_path: Path) -> None:

@@ -5,7 +5,7 @@ from urllib.parse import urlencode
 from aiohttp import web
 
 from importer.desk.history import WORDS, listed
-from importer.web.replies import page
+from importer.web.replies import page, told
 from importer.web.rooms import rooms
 from importer.web.route import EVERYONE, Route
 
@@ -21,15 +21,18 @@ async def show(request: web.Request) -> web.StreamResponse:
     wanted = int(number) if number.isascii() and number.isdigit() and len(number) < 7 else 1
     found = await listed(room.desk, room.drafting, room.keeper, word=word, text=text, number=wanted)
 
+    problem = found.problem
+
     def link(other: int) -> str | None:
-        told = {name: value for name, value in (("state", word), ("text", text), ("page", str(other))) if value}
-        return f"/?{urlencode(told)}" if 1 <= other <= found.pages else None
+        asked = {name: value for name, value in (("state", word), ("text", text), ("page", str(other))) if value}
+        return f"/?{urlencode(asked)}" if 1 <= other <= found.pages else None
 
     return page(
         request,
         "history.html",
         section="history",
         found=found,
+        problem=told(request, f"{problem} {problem.fix}") if problem else "",
         word=word,
         text=text,
         words=[("", "all"), *((each, each) for each in found.words)],

@@ -39,8 +39,8 @@ async def look(request: web.Request) -> web.StreamResponse:
         "progress.html",
         head=head,
         busy=busy,
-        problem=str(problem) if problem else head.problem,
-        fix=problem.fix if problem else "",
+        problem=replies.told(request, str(problem) if problem else head.problem),
+        fix=replies.told(request, problem.fix) if problem else "",
         straight=straight,
     )
 

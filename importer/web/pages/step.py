@@ -14,7 +14,6 @@ from importer.web.refusal import status_of
 from importer.web.rooms import rooms
 from importer.web.route import Handler, Role
 
-BESIDE: Final = {"HX-Retarget": "#told", "HX-Reswap": "innerHTML", "HX-Push-Url": "false"}
 PREPARERS: Final = frozenset({Role.PREPARER})
 
 
@@ -71,5 +70,5 @@ async def _not_done(request: web.Request, problem: ImporterError, at: str) -> we
     status, _ = status_of(problem)
     where = await _where(request, at)
     reply = replies.page(request, "refused.html", status=status, what=str(problem), fix=problem.fix, **where)
-    reply.headers.update(BESIDE)
+    reply.headers.update(replies.BESIDE)
     return reply

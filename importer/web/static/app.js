@@ -1,6 +1,7 @@
 // App: follows a run. Without this, the page of a run loads itself anew every few seconds, and shows the same.
 const STATUS_MS = 2000; // what is read aloud changes no more often
 const POLL_MS = 3000; // where the stream is refused
+const AWAY_MS = 5000; // a stream that breaks off is back sooner, unless the server is away
 const CALM = matchMedia("(prefers-reduced-motion: reduce)");
 const DARK = matchMedia("(prefers-color-scheme: dark)");
 const byId = (id) => document.getElementById(id);
@@ -12,6 +13,7 @@ let chart = null;
 let points = []; // [second, rows a second, calls]
 let drawn = 0;
 let said = 0;
+let missed = 0; // the timer of a stream that broke off
 let asked = false; // for the part of the page that changes
 
 const left = (seconds) => {
@@ -71,13 +73,27 @@ const show = (tick) => {
   say(tick);
 };
 
+// Nothing is shown as if it were so now: who is out comes to the log-in, and where the server is away that is said.
+const heard = (answer) => {
+  if (answer?.status === 401 || answer?.status === 403) location.reload();
+  away(answer === null || answer.status >= 500);
+  return answer?.ok ?? false;
+};
+
+const away = (is) => {
+  clearTimeout(missed);
+  missed = 0;
+  const told = byId("away");
+  if (told) told.hidden = !is;
+};
+
 const renew = async () => {
   const run = byId("run");
   if (asked || !run || run.querySelector(":active")) return; // nobody's press is lost
   asked = true;
   try {
     const answer = await fetch(run.dataset.run, { headers: { "HX-Request-Type": "partial" } }).catch(() => null);
-    if (!answer?.ok) return; // the server is away: the stream, or the next look, tells when it is back
+    if (!heard(answer)) return;
     const made = new DOMParser().parseFromString(await answer.text(), "text/html").getElementById("run");
     const focus = run.contains(document.activeElement) ? document.activeElement.id : "";
     if (made) run.replaceWith(made);
@@ -100,12 +116,13 @@ let renewed = Date.now();
 const poll = async () => {
   const run = byId("run");
   const answer = await fetch(`${run.dataset.run}/state`).catch(() => null);
-  if (answer?.ok) news(await answer.json());
+  if (heard(answer)) news(await answer.json());
 };
 
 const leave = () => {
   source?.close();
   clearInterval(timer);
+  away(false);
 };
 
 const follow = (run) => {
@@ -113,7 +130,9 @@ const follow = (run) => {
   const told = (event) => news(JSON.parse(event.data));
   for (const name of ["picture", "tick", "state", "end"]) source.addEventListener(name, told);
   source.addEventListener("log", () => void renew());
+  source.addEventListener("open", () => away(false));
   source.addEventListener("error", () => {
+    missed ||= setTimeout(() => away(true), AWAY_MS);
     if (source.readyState === EventSource.CLOSED) timer = setInterval(() => void poll(), POLL_MS);
   });
 };

@@ -43,6 +43,8 @@ document.addEventListener("keydown", (event) => {
 document.addEventListener("htmx:after:swap", (event) => {
   const title = document.getElementById("work")?.dataset.title;
   if (title) document.title = `${title} · Task importer for Genesys Cloud`;
+  const told = document.querySelector("#told > *"); // what was not done stands at the top
+  if (told && event.detail?.ctx?.sourceElement?.id !== "news") told.scrollIntoView({ block: "center" });
   if (document.querySelector("td .cell-form")) return;
   was = null;
   const method = event.detail?.ctx?.request?.method;
