@@ -3,7 +3,7 @@
 import hashlib
 import json
 from collections.abc import Iterable
-from dataclasses import asdict, dataclass, field, replace
+from dataclasses import asdict, dataclass, field, fields, replace
 from typing import Any
 
 from importer.core.findings import Finding, Severity
@@ -170,7 +170,13 @@ def plan_head(record: dict[str, Any]) -> PlanHead:
 
 def plan_about(record: dict[str, Any]) -> About:
     """The `About` from its record. Raises TypeError or KeyError where the record is of another schema."""
-    return About(**{**record, "fixed": tuple(Fixed(**each) for each in record.get("fixed", ()))})
+    about = About(**{**record, "fixed": tuple(Fixed(**each) for each in record.get("fixed", ()))})
+    odd = [
+        each.name for each in fields(About) if each.name != "fixed" and not isinstance(getattr(about, each.name), str)
+    ]
+    if odd:  # no digest covers it, and paths are made of it
+        raise TypeError(f"{odd[0]} is no text")
+    return about
 
 
 def findings_record(findings: Iterable[Finding]) -> list[dict[str, Any]]:

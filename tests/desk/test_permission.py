@@ -1,5 +1,7 @@
 """Who may decide, which plans may run, and how an approval is used up: what the command line and the page share."""
 
+import json
+import zipfile
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import closing
 from dataclasses import dataclass, replace
@@ -111,6 +113,22 @@ def test_plan_file_that_differs_in_a_byte_is_refused(bureau: Bureau, connection:
     path = bureau.file(made)
     path.write_bytes(path.read_bytes() + b"\0")
     assert "altered after bob (uid 1001) approved it" in refusal(bureau, made)
+
+
+@pytest.mark.parametrize("name", ["source", "kept", "mapping_file", "preparer"])
+def test_plan_whose_origin_is_no_text_is_refused(bureau: Bureau, connection: Connection, name: str) -> None:
+    """What no digest covers may say anything: whoever decides on such a file, or runs it, is told that it was altered."""
+    made = bureau.plans(connection.environment)
+    path = bureau.file(made)
+    with zipfile.ZipFile(path) as archive:
+        parts = {each: archive.read(each) for each in archive.namelist()}
+    parts["about.json"] = json.dumps({**json.loads(parts["about.json"]), name: [5]}).encode()
+    with zipfile.ZipFile(path, "w") as archive:
+        for each, content in parts.items():
+            archive.writestr(each, content)
+    with pytest.raises(PlanRefused, match="was altered"):
+        bureau.decides(made)
+    assert "was altered" in refusal(bureau, made)
 
 
 def test_plan_of_other_rules_is_refused(bureau: Bureau, connection: Connection) -> None:
