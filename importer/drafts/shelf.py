@@ -212,7 +212,8 @@ class Shelf:
 
     def _touched(self, draft: str) -> datetime:
         """When it was last changed. Its folder changes whenever somebody looks: SQLite puts files there and takes them away."""
-        last = max((self.folder / draft / name).stat().st_mtime for name in (UPLOAD, BOOK))
+        files = [self.folder / draft / name for name in (BOOK, UPLOAD)]
+        last = max(each.stat().st_mtime for each in files if each.exists())  # somebody may have taken the upload away
         return datetime.fromtimestamp(last, UTC)
 
     def _ids(self) -> list[str]:

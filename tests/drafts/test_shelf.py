@@ -198,3 +198,11 @@ def test_damaged_draft_does_not_hide_the_others(tmp_path: Path) -> None:
     broken, whole = kept(shelf), kept(shelf)
     (tmp_path / broken / "draft.sqlite").write_bytes(b"no database at all" * 100)
     assert [head.id for head in shelf.heads()] == [whole]
+
+
+def test_draft_whose_file_was_taken_away_holds_nothing_up(tmp_path: Path) -> None:
+    """A folder from which somebody took the upload is tidied like any other, and keeps no server from its start."""
+    shelf = Shelf(tmp_path)
+    shelf.upload(kept(shelf)).unlink()
+    assert shelf.tidy(90, datetime.now(UTC)) == 0
+    assert shelf.tidy(90, datetime.now(UTC) + timedelta(days=91)) == 1

@@ -91,6 +91,23 @@ async def test_stale_form_is_refused_with_both_values(
         await theirs.locator("#r-3", has_text="as Dora has it").wait_for()
 
 
+async def test_session_that_ends_is_told_where_somebody_is(
+    opens: Opens, place: Office, tmp_path: Path, watch: Watch
+) -> None:
+    """Whoever saves after the session's end reads so on the page that is open, and what they typed is still there."""
+    async with opens() as window:
+        anna = await at_the_rows(window, place, renumbered(SMALL, tmp_path, "X"))
+        await anna.hands.presses(anna.cell(15, "Description"))
+        await anna.hands.fills(window.locator("#cell-value"), "typed before")
+        await window.context.clear_cookies()
+        with watch.expects("401"):
+            await anna.hands.presses(anna.button("Save"))
+            await window.get_by_text("You are not logged in.").wait_for()
+        assert await window.locator("main").count() == 1
+        assert await window.locator("#cell-value").input_value() == "typed before"
+        assert await flaws(window) == []
+
+
 async def test_kill_of_the_server_loses_no_change(opens: Opens, place: Office, tmp_path: Path) -> None:
     """The server is killed right after it had answered: started again, people are still logged in and every change is there."""
     async with opens() as window:
@@ -106,7 +123,7 @@ async def test_kill_of_the_server_loses_no_change(opens: Opens, place: Office, t
 async def test_kill_in_the_middle_of_a_run_is_overcome_before_ones_eyes(
     opens: Opens, place: Office, tmp_path: Path, watch: Watch
 ) -> None:
-    """Who watches a run while its server is killed and started again sees it go on, in the page that was open, to its end."""
+    """Who watches a run while its server is killed and started again is told so, and sees it go on, in the page that was open, to its end."""
     names = [f"W-{number:03}" for number in range(ROWS)]
     write_rows(tmp_path / "rows.csv", names)
     plan = place.previews(tmp_path / "rows.csv")
@@ -123,8 +140,10 @@ async def test_kill_in_the_middle_of_a_run_is_overcome_before_ones_eyes(
         with watch.expects("net::ERR_"):
             place.dies()
             made = place.world.tasks("W-").total()
+            await window.get_by_text("The server does not answer").wait_for()
             place.opens()
             await clara.sees_the_end()
+            await window.get_by_text("The server does not answer").wait_for(state="hidden")
         assert await window.get_by_text(f"{ROWS} rows read = {ROWS} created.").count() == 1
     assert SOME <= made < ROWS
     assert place.world.tasks("W-") == dict.fromkeys(names, 1)
