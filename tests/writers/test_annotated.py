@@ -270,6 +270,34 @@ def test_patch_of_any_sheet_is_the_sheet(sheet: tuple[bytes, int], lines: list[i
     assert places == [f"{letter}{line}" for line in lines for letter in (first, last)]
 
 
+@settings(max_examples=100, deadline=None)
+@given(
+    sheet=sheets(), first=st.integers(0, 4), since=st.integers(1, 5), more=st.integers(0, 6), size=st.integers(1, 500)
+)
+def test_patch_again_changes_the_cells_of_our_columns_alone(
+    sheet: tuple[bytes, int], first: int, since: int, more: int, size: int
+) -> None:
+    """Wherever an earlier annotation stands: from its heading on its cells are replaced, all others stay, in their order."""
+    content, _ = sheet
+    blocks = [content[at : at + size] for at in range(0, len(content), size)]
+    lines = range(since, since + more + 1)
+    rows = iter([(line, (("bad", "new"), ("text", ""), ("text", "new"))) for line in lines])
+    patch = SheetPatch(first, (9.0, 9.0, 9.0), {"bad": 3}, rows, measure(blocks), replaces=since)
+    made = ElementTree.fromstring(b"".join(patch.through(blocks)))
+    ours = {column_letter(first + index) for index in range(3)}
+    kept = {
+        place for place in _places(ElementTree.fromstring(content)) if place[0] not in ours or int(place[1:]) < since
+    }
+    new = {f"{column_letter(first + index)}{line}" for line in lines for index in (0, 2)}
+    found = _places(made)
+    assert set(found) == kept | new
+    assert found == sorted(found, key=lambda place: (int(place[1:]), place[0]))
+
+
+def _places(sheet: ElementTree.Element) -> list[str]:
+    return [each.get("r", "") for each in sheet.iter(f"{{{MAIN}}}c")]
+
+
 @pytest.mark.parametrize("above", ["<!DOCTYPE worksheet>", "<!DOCTYPE a [<!ENTITY a 'b'>]>", "<!DOCTYPE a SYSTEM 'file:///etc/passwd'>"])  # fmt: skip
 def test_patch_refuses_a_dtd_itself(above: str) -> None:
     """A DTD is refused where the part is read, whoever has looked at it before."""
