@@ -3,11 +3,19 @@
 from collections.abc import Callable, Iterator
 from typing import TYPE_CHECKING, Any
 
+import hypothesis
 import pytest
 
 if TYPE_CHECKING:
     from tests.harness.bench import World
     from tests.harness.warm import Warm
+
+# A check says the same of the same code, on a machine that is busy too; `--hypothesis-profile search` looks for more.
+hypothesis.settings.register_profile(
+    "check", derandomize=True, deadline=None, suppress_health_check=[hypothesis.HealthCheck.too_slow]
+)
+hypothesis.settings.register_profile("search", parent=hypothesis.settings.get_profile("check"), derandomize=False)
+hypothesis.settings.load_profile("check")
 
 LONG = (
     "simulation",
