@@ -5,6 +5,7 @@ import hmac
 import secrets
 import sqlite3
 from collections.abc import Iterable
+from contextlib import suppress
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
@@ -169,7 +170,8 @@ class DoorBook:
             self._db.execute("DELETE FROM sessions WHERE hash = ?", (hashed,))
             return None
         if used and now >= seen + min(SEEN_EVERY_S, idle_s / 10):
-            self._db.execute("UPDATE sessions SET seen = ? WHERE hash = ?", (now, hashed))
+            with suppress(sqlite3.Error):  # a full disk: who is in may look all the same, and is out sooner
+                self._db.execute("UPDATE sessions SET seen = ? WHERE hash = ?", (now, hashed))
         return Session(person, name, how)
 
     def end(self, secret: str) -> None:

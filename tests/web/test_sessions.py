@@ -1,7 +1,9 @@
 """Sessions: how they begin, what they are worth, and everything that ends them."""
 
 import asyncio
+import sqlite3
 from collections.abc import AsyncIterator
+from contextlib import closing
 from pathlib import Path
 
 import pytest
@@ -232,6 +234,17 @@ async def test_log_in_leads_to_no_other_site(page: house.Page, onward: str) -> N
     token = page.room.people.book.add("Ada", [Role.PREPARER], link=True)
     answer = await page.post("/login", {"token": token, "onward": onward})
     assert (answer.status, answer.headers["Location"]) == (303, "/")
+
+
+async def test_session_holds_where_nothing_can_be_written(page: house.Page, clock: HandClock, tmp_path: Path) -> None:
+    """Where the door book takes nothing down, as on a full disk, who is in may look on; their session idles from when it was last noted."""
+    cookie = await page.comes(Role.PREPARER)
+    with closing(sqlite3.connect(tmp_path / "page" / "door.sqlite")) as db:
+        db.execute("CREATE TRIGGER full BEFORE UPDATE ON sessions BEGIN SELECT RAISE(FAIL, 'full'); END")
+    clock.turn(2 * HOUR_S)
+    assert await inside(page, cookie)
+    clock.turn(6 * HOUR_S)
+    assert not await inside(page, cookie)
 
 
 async def test_damaged_door_book_is_told(tmp_path: Path) -> None:
