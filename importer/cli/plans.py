@@ -187,5 +187,5 @@ def _new(path: Path) -> Iterator[BinaryIO]:
         with file:
             yield file
     except BaseException:
-        path.unlink()
+        path.unlink(missing_ok=True)
         raise

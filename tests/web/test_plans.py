@@ -16,6 +16,7 @@ from importer.sandbox.server import Sandbox
 from importer.web.route import Role
 from tests.hostile import hostile
 from tests.web.house import Page, Reply, opened
+from tests.web.walk import RUN_PAPERS
 
 ANNA = Person("anna", "token")
 HEAD = "External ID,Queue,Priority,Description"
@@ -166,15 +167,7 @@ async def test_approved_plan_runs_without_the_rows_left_out(page: Page) -> None:
     assert (
         "called already" in {row.outcome.value: row for row in page.room.desk.book.result_rows(run)}["skipped"].reason
     )
-    for kind in (
-        "results.xlsx",
-        "results.json",
-        "results.csv",
-        "rejects.xlsx",
-        "annotated.xlsx",
-        "audit.jsonl",
-        "manifest.json",
-    ):
+    for kind in RUN_PAPERS:
         async with page.session.get(f"{page.base}/downloads/{kind}/{run}", headers={"Cookie": both}) as answer:
             body = await answer.read()
         assert answer.status == 200, kind
